@@ -1,0 +1,43 @@
+// 3x3 depthwise convolution, stride 1 or 2 (paper, figure 2 b and c), in both layouts of kernels/pwconv.
+//   out = max(bias + sum over the window of weight * in, lower)
+#pragma once
+#include <cstddef>
+
+namespace sn {
+
+struct DwconvPlanes {           // one channel
+  const float* rows;            // from kernels/rows, for windows of 3 columns
+  int columns;                  // as there
+  int stride;                   // 1 or 2
+  const float* weights;         // bias, then the 3x3 window
+  float* output;                // dense rows of `width` columns
+  int width;
+  float lower;                  // 0 for ReLU, -infinity for none
+};
+
+struct DwconvChannels {
+  const float* input;           // pixel-major, dense: channel c of pixel (y, x) is input[(y * width + x) * channels + c]
+  int height, width, channels;
+  int pad, stride;              // rows and columns of padding before; stride 1 or 2
+  const float* weights;         // from pack_dwconv_channels
+  float* output;                // pixel-major, dense
+  int output_width;
+  float lower;
+};
+
+struct DwconvKernels {
+  // output rows [0, count), from rows that start at the first window's first row. Writes nothing else.
+  void (*planes)(const DwconvPlanes&, int count);
+  // Output rows [begin, end), channels [channel_begin, channel_end); touches nothing beyond them. channel_begin must be
+  // a multiple of the lanes, channel_end too or equal to channels.
+  void (*channels)(const DwconvChannels&, int begin, int end, int channel_begin, int channel_end);
+};
+
+extern const DwconvKernels dwconv_scalar, dwconv_neon, dwconv_avx2, dwconv_avx512;
+
+// weights: [channels][9], bias: [channels] -> [10][channels]: the biases, then one row for each place of the window.
+void pack_dwconv_channels(const float* weights, const float* bias, int channels, float* packed);
+// -> [channels][10]
+void pack_dwconv_planes(const float* weights, const float* bias, int channels, float* packed);
+
+}  // namespace sn

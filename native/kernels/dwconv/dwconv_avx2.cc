@@ -1,0 +1,10 @@
+#if defined(__x86_64__) || defined(_M_X64)
+#include "kernels/dwconv/dwconv.h"
+
+#include "simd/avx2.h"
+#include "kernels/dwconv/dwconv_tile.inl"
+
+const sn::DwconvKernels sn::dwconv_avx2 = kDwconv;
+
+#include "simd/end.h"
+#endif

@@ -1,0 +1,40 @@
+#include "kernels/kernels.h"
+
+#include <cstdlib>
+
+#include "core/cpu_features.h"
+#include "core/error.h"
+
+namespace sn {
+
+const std::vector<Kernels>& available_kernels() {
+  static const std::vector<Kernels> available = [] {
+    const CpuFeatures& cpu = cpu_features();
+    std::vector<Kernels> kernels;
+#if defined(__x86_64__) || defined(_M_X64)
+    if (cpu.avx512) {
+      kernels.push_back({"avx512", pwconv_avx512, rows_avx512, dwconv_avx512, pool_avx512, elementwise_avx512});
+    }
+    if (cpu.avx2) kernels.push_back({"avx2", pwconv_avx2, rows_avx2, dwconv_avx2, pool_avx2, elementwise_avx2});
+#elif defined(__aarch64__) || defined(__arm__)
+    if (cpu.neon) kernels.push_back({"neon", pwconv_neon, rows_neon, dwconv_neon, pool_neon, elementwise_neon});
+#endif
+    static_cast<void>(cpu);
+    kernels.push_back({"scalar", pwconv_scalar, rows_scalar, dwconv_scalar, pool_scalar, elementwise_scalar});
+    return kernels;
+  }();
+  return available;
+}
+
+const Kernels& select_kernels() {
+  const char* forced = std::getenv("SHUFFLENET_ISA");
+  if (!forced || !*forced) return available_kernels().front();
+  std::string names;
+  for (const Kernels& kernels : available_kernels()) {
+    if (forced == std::string(kernels.isa)) return kernels;
+    names += names.empty() ? kernels.isa : std::string(", ") + kernels.isa;
+  }
+  throw Error(ErrorCode::kIsa, "SHUFFLENET_ISA is '" + std::string(forced) + "', but this CPU and build have: " + names);
+}
+
+}  // namespace sn

@@ -1,0 +1,52 @@
+// Max and average pools (stem and stride-2 shortcut, paper table 1 and figure 2c) and global pools, in both layouts of
+// kernels/pwconv, with ReLU where one follows.
+#pragma once
+#include <cstddef>
+
+namespace sn {
+
+struct PoolWindow {
+  bool average;             // else the maximum
+  int kernel, stride;
+  // Average: a window's sum is multiplied by row_scale[output row] * column_scale[output column]; together these say
+  // whether padding counts. Unused for the maximum.
+  const float* row_scale;
+  const float* column_scale;
+  float lower;              // 0 for ReLU, -infinity for none
+};
+
+struct PoolPlanes {         // one channel
+  PoolWindow window;
+  const float* rows;        // from kernels/rows, filled with 0 (average) or -infinity (maximum)
+  int columns;              // as there
+  float* output;            // output column x of row y: output[(y * width + x) * pixel_stride]
+  ptrdiff_t pixel_stride;   // 1 for planes; the channels of a pixel to leave the planes layout
+  int width;
+};
+
+struct PoolChannels {
+  PoolWindow window;
+  const float* input;       // pixel (y, x): input + (y * width + x) * input_stride
+  ptrdiff_t input_stride;
+  int height, width, channels;
+  int pad;                  // rows and columns of padding before
+  float* output;            // pixel (y, x): output + (y * output_width + x) * output_stride
+  ptrdiff_t output_stride;
+  int output_width;
+};
+
+struct PoolKernels {
+  // Output rows [begin, begin + count) of one plane, from rows that start at the first of their windows.
+  void (*planes)(const PoolPlanes&, int begin, int count);
+  // Output rows [begin, end).
+  void (*channels)(const PoolChannels&, int begin, int end);
+  // Mean (or maximum) of `pixels` values of one plane.
+  float (*global_plane)(const float* plane, ptrdiff_t pixels, bool average);
+  // Mean (or maximum) of `pixels` pixels, dense pixel-major, for channels [begin, end).
+  void (*global_channels)(const float* input, ptrdiff_t pixels, int channels, bool average, int begin, int end,
+                          float* output);
+};
+
+extern const PoolKernels pool_scalar, pool_neon, pool_avx2, pool_avx512;
+
+}  // namespace sn

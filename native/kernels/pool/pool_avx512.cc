@@ -1,0 +1,12 @@
+#if defined(__x86_64__) || defined(_M_X64)
+#include "kernels/pool/pool.h"
+
+#include <cmath>
+
+#include "simd/avx512.h"
+#include "kernels/pool/pool_tile.inl"
+
+const sn::PoolKernels sn::pool_avx512 = kPool;
+
+#include "simd/end.h"
+#endif

@@ -1,0 +1,12 @@
+#if defined(__ARM_NEON) || defined(__arm__)
+#include "kernels/pool/pool.h"
+
+#include <cmath>
+
+#include "simd/neon.h"
+#include "kernels/pool/pool_tile.inl"
+
+const sn::PoolKernels sn::pool_neon = kPool;
+
+#include "simd/end.h"
+#endif

@@ -1,0 +1,79 @@
+// Grouped pointwise (1x1) convolution as a grouped GEMM, one group a call (paper, section 3.1).
+//
+// Two forms, for two layouts of activations:
+//   planes    one plane of pixels per channel; vectors run over pixels, weights are broadcast.
+//             Any number of output channels fits without waste; wants planes of several vectors.
+//   channels  pixel-major, the channels of a pixel side by side; vectors run over output channels, inputs are broadcast.
+//             Any number of pixels fits; wants groups of several vectors. As it reads its input one value at a time, it
+//             reads either layout.
+//
+// Both read input channel k of the group at input + offsets[k]: that list is the channel shuffle, and it makes the planes
+// form serve as the inner loop of every other convolution (kernels/conv).
+//
+//   out = max(bias + sum over k of weight[k] * in[k] + residual, lower)
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace sn {
+
+struct PwconvPlanes {
+  int k;                      // input channels of the group, >= 1
+  int n;                      // output channels of the group, >= 1
+  const float* weights;       // from pack_pwconv_planes, mr as the kernel's
+  const float* input;         // pixel p of input channel k: input[offsets[k] + p]
+  const int32_t* offsets;     // k values
+  float* output;              // pixel p of output channel n: output[n * output_stride + p]
+  ptrdiff_t output_stride;
+  const float* residual;      // laid out as the output, may be the output itself; null for none
+  ptrdiff_t residual_stride;
+  float lower;                // 0 for ReLU, -infinity for none
+};
+
+struct PwconvChannels {
+  int k, n;
+  const float* weights;       // from pack_pwconv_channels, lanes and nr as the kernel's
+  const float* input;         // pixel p of input channel k: input[p * pixel_stride + offsets[k]]
+  const int32_t* offsets;
+  ptrdiff_t pixel_stride;
+  float* output;              // pixel p of output channel n: output[p * output_stride + n]
+  ptrdiff_t output_stride;
+  const float* residual;      // laid out as the output, may be the output itself; null for none
+  ptrdiff_t residual_stride;
+  float lower;
+};
+
+// Tile sizes travel with the functions; packers take them from here.
+struct PwconvKernels {
+  int lanes;        // values per vector
+  int planes_mr;    // most output channels of a planes tile
+  int planes_nr;    // most vectors of pixels of a planes tile
+  int channels_nr;  // most vectors of output channels of a channels tile
+  // Pixels [begin, end), end > begin. Reads inputs up to the next multiple of lanes after end - begin; writes and reads
+  // residuals exactly up to end.
+  void (*planes)(const PwconvPlanes&, ptrdiff_t begin, ptrdiff_t end);
+  // Pixels [begin, end) of panels [panel_begin, panel_end). Touches nothing beyond them.
+  void (*channels)(const PwconvChannels&, ptrdiff_t begin, ptrdiff_t end, int panel_begin, int panel_end);
+};
+
+extern const PwconvKernels pwconv_scalar, pwconv_neon, pwconv_avx2, pwconv_avx512;
+
+// n split into as few parts of at most `most` as can be, as equal as can be: the first `larger` parts are one wider.
+struct Split {
+  int parts, width, larger;
+  Split(int n, int most) : parts((n + most - 1) / most), width(n / parts), larger(n % parts) {}
+  int size(int part) const { return width + (part < larger); }
+  int begin(int part) const { return part * width + (part < larger ? part : larger); }
+};
+
+// Packed panels, one after another: the biases of the panel's output channels, then for each k their weights.
+// weights: [n][k], bias: [n].
+//   planes    panels of Split(n, mr)
+//   channels  panels of Split(ceil(n / lanes), nr) vectors; channels past n are zero
+size_t pwconv_planes_size(int k, int n);
+size_t pwconv_channels_size(int k, int n, int lanes);
+void pack_pwconv_planes(const float* weights, const float* bias, int k, int n, int mr, float* packed);
+void pack_pwconv_channels(const float* weights, const float* bias, int k, int n, int lanes, int nr, float* packed);
+
+}  // namespace sn

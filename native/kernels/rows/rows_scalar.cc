@@ -1,0 +1,10 @@
+#include "kernels/rows/rows.h"
+
+#include <cstring>
+
+#include "simd/scalar.h"
+#include "kernels/rows/rows_tile.inl"
+
+const sn::RowsKernels sn::rows_scalar = kRows;
+
+#include "simd/end.h"

@@ -1,0 +1,39 @@
+// Plain C++ "vectors" of one value. Each simd/<isa>.h defines the same operations on struct Vec in an unnamed namespace
+// (internal linkage: code compiled for one instruction set must never be merged with another's) and opens a region that
+// is compiled for that instruction set; simd/end.h closes it. Include standard headers before.
+//
+//   kLanes                    values per vector (a power of two)
+//   load, store               kLanes values, unaligned
+//   load_partial(p, n)        first n values, 0 < n < kLanes, the other lanes are zero; touches nothing past p + n
+//   store_partial(p, v, n)    first n values; touches nothing past p + n
+//   set1(x)  add  mul  max    lane-wise; max(x, lo) keeps a NaN of x
+//   fma(a, b, c)              a * b + c, rounded once where the hardware can
+//   even_odd(p, even, odd)    splits 2 * kLanes values at p into those at even and at odd positions
+//   sum(v)  maximum(v)        over all lanes
+#include <cmath>
+namespace sn {
+namespace {
+
+struct Vec {
+  float v;
+};
+constexpr int kLanes = 1;
+
+inline Vec set1(float x) { return {x}; }
+inline Vec load(const float* p) { return {*p}; }
+inline void store(float* p, Vec a) { *p = a.v; }
+inline Vec load_partial(const float*, int) { return {0.0f}; }
+inline void store_partial(float*, Vec, int) {}
+inline Vec add(Vec a, Vec b) { return {a.v + b.v}; }
+inline Vec mul(Vec a, Vec b) { return {a.v * b.v}; }
+inline Vec max(Vec x, Vec lo) { return {x.v < lo.v ? lo.v : x.v}; }
+inline Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+inline void even_odd(const float* p, Vec& even, Vec& odd) {
+  even.v = p[0];
+  odd.v = p[1];
+}
+inline float sum(Vec a) { return a.v; }
+inline float maximum(Vec a) { return a.v; }
+
+}  // namespace
+}  // namespace sn
