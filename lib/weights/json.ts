@@ -1,0 +1,85 @@
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
+/** A header full of brackets would parse to gigabytes of objects. Weights need a depth of 3 and ten values a tensor. */
+const maxDepth = 8;
+const maxValues = 2_000_000;
+
+/**
+ * JSON.parse for text that nobody vouches for: also refuses an object that names a key twice (JSON.parse silently keeps
+ * the last), nesting deeper than 8, and more than 2,000,000 values. Throws SyntaxError.
+ */
+export function parseJson(text: string): unknown {
+  scan(text);
+  return JSON.parse(text);
+}
+
+/**
+ * What JSON.parse cannot see. In valid JSON, brackets and commas outside of strings are always structure, and a string
+ * is a key exactly when a colon follows, so no grammar is needed; what is not valid JSON.parse refuses afterwards.
+ */
+function scan(text: string): void {
+  // One entry for each open bracket: an object's keys so far.
+  const open: (Set<string> | undefined)[] = [];
+  let values = 1;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === OPEN || c === OPEN_ARRAY) {
+      open.push(c === OPEN ? new Set() : undefined);
+      if (open.length > maxDepth) throw new SyntaxError(`nested deeper than ${maxDepth}`);
+      values++;
+    } else if (c === CLOSE || c === CLOSE_ARRAY) {
+      open.pop();
+    } else if (c === COMMA) {
+      values++;
+    } else if (c === QUOTE) {
+      const start = i;
+      for (i++; i < text.length && text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++;
+      let next = i + 1;
+      while (isSpace(text.charCodeAt(next))) next++;
+      if (text.charCodeAt(next) !== COLON) continue;
+      // Parsed, because "\u0061" and "a" are the same key.
+      const key = JSON.parse(text.slice(start, i + 1)) as string;
+      const keys = open.at(-1);
+      if (keys?.has(key)) throw new SyntaxError(`the key ${quote(key)} occurs twice`);
+      keys?.add(key);
+    }
+    if (values > maxValues) throw new SyntaxError(`more than ${maxValues} values`);
+  }
+}
+
+function isSpace(c: number): boolean {
+  return c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Text from a file for an error message: escaped, and cut so that a hostile name cannot make a huge message. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+}
+
+/** An unexpected value for an error message; never walks into it. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return quote(value);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** The first ten of `items`, and how many more there are. */
+export function firstTen(items: string[]): string {
+  const more = items.length > 10 ? `; and ${items.length - 10} more` : '';
+  return items.slice(0, 10).join('; ') + more;
+}
+
+export function formatShape(shape: readonly number[]): string {
+  return shape.length > 8 ? `[${shape.slice(0, 8).join(', ')}, …]` : `[${shape.join(', ')}]`;
+}

@@ -1,0 +1,129 @@
+import { isUtf8 } from 'node:buffer';
+import { ShuffleNetError } from '../errors';
+import { describe, formatShape, isObject, parseJson, quote } from './json';
+
+/** Bits per element of every dtype the format knows. */
+const dtypeBits = {
+  BOOL: 8, U8: 8, I8: 8, U16: 16, I16: 16, U32: 32, I32: 32, U64: 64, I64: 64,
+  F4: 4, F6_E2M3: 6, F6_E3M2: 6, F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F16: 16, BF16: 16, F32: 32, F64: 64, C64: 64,
+};
+
+export type Dtype = keyof typeof dtypeBits;
+
+export interface StoredTensor {
+  dtype: Dtype;
+  shape: number[];
+  /** Row-major, little-endian, at any alignment: a view of the file's bytes. */
+  bytes: Uint8Array;
+}
+
+export interface Safetensors {
+  /** `__metadata__`, empty if the file has none. No prototype: only the file's own keys. */
+  metadata: Record<string, string>;
+  tensors: Map<string, StoredTensor>;
+}
+
+/** The reference implementation's limit. */
+const maxHeaderLength = 100_000_000;
+
+/**
+ * Reads a safetensors file: 8 bytes of header length (little-endian), the header (JSON), the data. `file` is its name
+ * in error messages. Allocates nothing but the parsed header. Throws ERR_WEIGHTS_FORMAT unless the tensors lie in the
+ * data side by side, without hole, overlap or rest, each as long as its shape and dtype say.
+ */
+export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
+  const malformed = (detail: string, cause?: unknown) =>
+    new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${file}: ${detail}`, { cause });
+
+  if (bytes.byteLength < 8) {
+    throw malformed(`${bytes.byteLength} bytes, a safetensors file starts with 8 bytes of header length`);
+  }
+  // Exact as a number wherever it passes the limit.
+  const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  if (headerLength < 2 || headerLength > maxHeaderLength) {
+    throw malformed(`header length ${headerLength}, expected 2 to ${maxHeaderLength}: is this a safetensors file?`);
+  }
+  if (headerLength > bytes.byteLength - 8) {
+    throw malformed(`header of ${headerLength} bytes, but only ${bytes.byteLength - 8} follow: is the file truncated?`);
+  }
+  const header = bytes.subarray(8, 8 + headerLength);
+  const data = bytes.subarray(8 + headerLength);
+  if (header[0] !== 0x7b) throw malformed("the header must start with '{'");
+  if (!isUtf8(header)) throw malformed('the header is not valid UTF-8');
+  let root: Record<string, unknown>;
+  try {
+    root = parseJson(new TextDecoder().decode(header)) as Record<string, unknown>;
+  } catch (error) {
+    throw malformed(`the header is not valid JSON: ${(error as Error).message}`, error);
+  }
+
+  const metadata: Record<string, string> = Object.create(null);
+  const tensors = new Map<string, StoredTensor>();
+  const spans: { name: string; begin: number; end: number }[] = [];
+  for (const [name, entry] of Object.entries(root)) {
+    if (name === '__metadata__') {
+      if (!isObject(entry)) throw malformed(`__metadata__ must be an object, is ${describe(entry)}`);
+      for (const [key, value] of Object.entries(entry)) {
+        if (typeof value !== 'string') {
+          throw malformed(`__metadata__ ${quote(key)} must be a string, is ${describe(value)}`);
+        }
+        metadata[key] = value;
+      }
+      continue;
+    }
+    const tensor = `tensor ${quote(name)}`;
+    if (!isObject(entry)) throw malformed(`${tensor} must be an object, is ${describe(entry)}`);
+    const unknown = Object.keys(entry).find((key) => !['dtype', 'shape', 'data_offsets'].includes(key));
+    if (unknown !== undefined) throw malformed(`${tensor} has an unknown field ${quote(unknown)}`);
+    const { dtype, shape, data_offsets: offsets } = entry;
+    if (typeof dtype !== 'string' || !Object.hasOwn(dtypeBits, dtype)) {
+      throw malformed(`${tensor}: dtype must be one of ${Object.keys(dtypeBits).join(', ')}, is ${describe(dtype)}`);
+    }
+    if (!isSizes(shape)) {
+      throw malformed(`${tensor}: shape must be an array of non-negative integers up to 2^53 - 1`);
+    }
+    if (!isSizes(offsets) || offsets.length !== 2) {
+      throw malformed(`${tensor}: data_offsets must be two non-negative integers up to 2^53 - 1`);
+    }
+    const [begin, end] = offsets as [number, number];
+    if (begin > end || end > data.byteLength) {
+      throw malformed(
+        `${tensor}: data_offsets [${begin}, ${end}] must ascend within the file's ${data.byteLength} bytes of data`);
+    }
+    const bits = sizeInBits(shape, dtypeBits[dtype as Dtype]);
+    if (bits !== (end - begin) * 8) {
+      const size = bits === undefined ? 'more than 2^53 bits' : `${bits / 8} bytes`;
+      throw malformed(`${tensor}: ${dtype} ${formatShape(shape)} takes ${size}, data_offsets span ${end - begin}`);
+    }
+    tensors.set(name, { dtype: dtype as Dtype, shape, bytes: data.subarray(begin, end) });
+    spans.push({ name, begin, end });
+  }
+
+  spans.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let end = 0;
+  for (const span of spans) {
+    if (span.begin < end) {
+      throw malformed(`tensor ${quote(span.name)} overlaps the one before it at byte ${span.begin}`);
+    }
+    if (span.begin > end) {
+      throw malformed(`${span.begin - end} bytes before tensor ${quote(span.name)} belong to no tensor`);
+    }
+    end = span.end;
+  }
+  if (end !== data.byteLength) throw malformed(`${data.byteLength - end} bytes after the last tensor`);
+  return { metadata, tensors };
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
+
+/** undefined above 2^53 - 1, where the product would be rounded. */
+function sizeInBits(shape: number[], elementBits: number): number | undefined {
+  let bits = elementBits;
+  for (const n of shape) {
+    bits *= n;
+    if (!Number.isSafeInteger(bits)) return undefined;
+  }
+  return bits;
+}
