@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Parameter } from '../../lib/network/parameters';
+import { resolveTensors } from '../../lib/weights/resolve';
+import type { StoredTensor } from '../../lib/weights/safetensors';
+import { failure, float32 } from './files';
+
+const parameters = new Map<string, Parameter>([
+  ['conv.weight', { shape: [2, 1, 1, 1], kind: 'weight' }],
+  ['bn.running_mean', { shape: [2], kind: 'mean' }],
+  ['bn.running_var', { shape: [2], kind: 'variance' }],
+]);
+
+function stored(changes: Record<string, Partial<StoredTensor> | undefined> = {}): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { shape }] of parameters) tensors.set(name, { dtype: 'F32', shape, bytes: float32([0.5, 2]) });
+  for (const [name, change] of Object.entries(changes)) {
+    if (change === undefined) tensors.delete(name);
+    else tensors.set(name, { dtype: 'F32', shape: [2], bytes: float32([0.5, 2]), ...tensors.get(name), ...change });
+  }
+  return tensors;
+}
+const resolve = (changes?: Parameters<typeof stored>[0]) => resolveTensors(stored(changes), parameters, 'w');
+
+test('gives the parameters as float32 and passes over num_batches_tracked', () => {
+  const tensors = resolve({
+    'bn.running_mean': { dtype: 'F16', bytes: Uint8Array.of(0, 0x3c, 1, 0) },
+    'bn.num_batches_tracked': { dtype: 'I64', shape: [], bytes: new Uint8Array(8) },
+  });
+  assert.deepEqual(tensors, {
+    'conv.weight': Float32Array.of(0.5, 2),
+    'bn.running_mean': Float32Array.of(1, 2 ** -24),
+    'bn.running_var': Float32Array.of(0.5, 2),
+  });
+});
+
+test('names missing, misshaped, extra and mistyped tensors in one error, with what was expected', () => {
+  assert.throws(
+    () => resolve({
+      'conv.weight': { shape: [1, 2, 1, 1] },
+      'bn.running_mean': undefined,
+      'bn.running_var': { dtype: 'F64' },
+      'classifier.weight': { shape: [4, 5] },
+    }),
+    failure('ERR_WEIGHTS_TENSOR', 'w: 4 of the tensors', '"conv.weight" has shape [1, 2, 1, 1], expected [2, 1, 1, 1]',
+      '"bn.running_mean" is missing, expected shape [2]', '"bn.running_var" is F64, expected F32, F16 or BF16',
+      '"classifier.weight" [4, 5] is not part of the network'),
+  );
+});
+
+test('lists ten tensors and counts the rest', () => {
+  const extra = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`extra${i}`, {}]));
+  assert.throws(() => resolve(extra), (error: Error) => {
+    failure('ERR_WEIGHTS_TENSOR', '25 of the tensors', '"extra9"', 'and 15 more')(error);
+    assert.ok(!error.message.includes('extra10'));
+    return true;
+  });
+});
+
+test('rank matters, and names of Object.prototype are extra', () => {
+  assert.throws(() => resolve({ 'bn.running_mean': { shape: [2, 1] } }),
+    failure('ERR_WEIGHTS_TENSOR', '[2, 1], expected [2]'));
+  assert.throws(() => resolve({ constructor: {} }), failure('ERR_WEIGHTS_TENSOR', '"constructor"'));
+  assert.throws(() => resolve({ xnum_batches_tracked: {} }), failure('ERR_WEIGHTS_TENSOR', '"xnum_batches_tracked"'));
+});
+
+test('names tensor, index and value of what is not finite', () => {
+  const bf16 = (bits: number) => Uint8Array.of(0, 0, bits & 255, bits >> 8);
+  const cases: [StoredTensor['dtype'], Uint8Array, string][] = [
+    ['F32', float32([1, NaN]), 'NaN'],
+    ['F32', float32([1, -Infinity]), '-Infinity'],
+    ['F16', Uint8Array.of(0, 0, 0, 0x7c), 'Infinity'],
+    ['F16', Uint8Array.of(0, 0, 1, 0xfc), 'NaN'],
+    ['BF16', bf16(0x7f80), 'Infinity'],
+    ['BF16', bf16(0x7fc0), 'NaN'],
+  ];
+  for (const [dtype, bytes, value] of cases) {
+    assert.throws(() => resolve({ 'conv.weight': { dtype, bytes } }),
+      failure('ERR_WEIGHTS_VALUE', `w: "conv.weight" value 1 is ${value}, expected a finite number`));
+  }
+});
+
+test('variances must be positive; denormal ones and zeros elsewhere are fine', () => {
+  for (const value of [0, -0, -1, -1e-45, NaN]) {
+    assert.throws(() => resolve({ 'bn.running_var': { bytes: float32([1, value]) } }),
+      failure('ERR_WEIGHTS_VALUE', '"bn.running_var" value 1 is '));
+  }
+  const tensors = resolve({
+    'bn.running_var': { bytes: float32([5.6e-45, 6.5e-14]) },
+    'bn.running_mean': { bytes: float32([0, -1e-45]) },
+  });
+  assert.deepEqual(tensors['bn.running_var'], Float32Array.of(5.6e-45, 6.5e-14));
+  assert.ok(tensors['bn.running_var']![0]! > 0);
+  assert.deepEqual(tensors['bn.running_mean'], Float32Array.of(0, -1e-45));
+});
