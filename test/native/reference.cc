@@ -1,0 +1,60 @@
+#include "reference.h"
+
+#include <cmath>
+
+namespace sn::test {
+
+Tensor::Tensor(int channels, int height, int width, Random& random)
+    : channels(channels), height(height), width(width), values(static_cast<size_t>(channels) * height * width) {
+  for (float& value : values) value = random.value();
+}
+
+double clamp(double x, double lower) { return x < lower ? lower : x; }
+
+double tolerance(int terms, double magnitude) { return 4e-7 * std::sqrt(terms) * magnitude; }
+
+Value pointwise(const Tensor& in, const std::vector<int>& channels, int y, int x, const float* weights, float bias,
+                float residual, float lower) {
+  const int terms = static_cast<int>(channels.size());
+  double sum = static_cast<double>(bias) + residual, magnitude = std::fabs(bias) + std::fabs(residual);
+  for (int k = 0; k < terms; k++) {
+    const double product = static_cast<double>(weights[k]) * in.at(channels[k], y, x);
+    sum += product;
+    magnitude += std::fabs(product);
+  }
+  return {clamp(sum, lower), tolerance(terms + 2, magnitude)};
+}
+
+Value depthwise(const Tensor& in, int channel, int y, int x, int pad, int stride, const float* weights, float bias,
+                float lower) {
+  double sum = bias, magnitude = std::fabs(bias);
+  for (int ky = 0; ky < 3; ky++) {
+    for (int kx = 0; kx < 3; kx++) {
+      const int iy = y * stride - pad + ky, ix = x * stride - pad + kx;
+      if (!in.inside(iy, ix)) continue;
+      const double product = static_cast<double>(weights[ky * 3 + kx]) * in.at(channel, iy, ix);
+      sum += product;
+      magnitude += std::fabs(product);
+    }
+  }
+  return {clamp(sum, lower), tolerance(10, magnitude)};
+}
+
+Value pool(const Tensor& in, int channel, int y, int x, int kernel, int pad, int stride, bool average, double scale,
+           float lower) {
+  double sum = 0, magnitude = 0, most = -INFINITY;
+  for (int ky = 0; ky < kernel; ky++) {
+    for (int kx = 0; kx < kernel; kx++) {
+      const int iy = y * stride - pad + ky, ix = x * stride - pad + kx;
+      if (!in.inside(iy, ix)) continue;
+      const double value = in.at(channel, iy, ix);
+      sum += value;
+      magnitude += std::fabs(value);
+      most = std::fmax(most, value);
+    }
+  }
+  if (!average) return {clamp(most, lower), 0};
+  return {clamp(sum * scale, lower), tolerance(kernel * kernel + 2, magnitude * std::fabs(scale))};
+}
+
+}  // namespace sn::test
