@@ -73,8 +73,8 @@ function filePath(source: unknown): string {
 }
 
 async function readBytes(file: string, own: boolean): Promise<Uint8Array> {
-  const unreadable = (detail: string, cause?: unknown) =>
-    new ShuffleNetError('ERR_FILE', `${file}: ${detail}`, { cause });
+  const unreadable = (detail: string, options?: { cause: unknown }) =>
+    new ShuffleNetError('ERR_FILE', `${file}: ${detail}`, options);
   let bytes: Uint8Array;
   try {
     const stats = await stat(file);
@@ -85,8 +85,8 @@ async function readBytes(file: string, own: boolean): Promise<Uint8Array> {
   } catch (cause) {
     if (cause instanceof ShuffleNetError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code !== 'ENOENT') throw unreadable(`cannot be read: ${message}`, cause);
-    throw unreadable(own ? 'is missing, reinstall shufflenet-native' : 'does not exist, check the path', cause);
+    if (code !== 'ENOENT') throw unreadable(`cannot be read: ${message}`, { cause });
+    throw unreadable(own ? 'is missing, reinstall shufflenet-native' : 'does not exist, check the path', { cause });
   }
   if (bytes.length === 0) throw unreadable('is empty, copy or download it again');
   return bytes;

@@ -37,8 +37,8 @@ export interface FileMetadata {
  * naming the key whose value is malformed.
  */
 export function readMetadata(metadata: Record<string, string>, file: string): FileMetadata {
-  const refuse = (key: string) => (detail: string, cause?: unknown) =>
-    new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${file}: metadata "${key}": ${detail}`, { cause });
+  const refuse = (key: string): ErrorMaker => (detail, options) =>
+    new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${file}: metadata "${key}": ${detail}`, options);
 
   function read<T>(key: string, check: (value: unknown, error: ErrorMaker) => T): T | undefined {
     const text = metadata[key];
@@ -47,7 +47,7 @@ export function readMetadata(metadata: Record<string, string>, file: string): Fi
     try {
       value = parseJson(text);
     } catch (error) {
-      throw refuse(key)(`not valid JSON: ${(error as Error).message}`, error);
+      throw refuse(key)(`not valid JSON: ${(error as Error).message}`, { cause: error });
     }
     return check(value, refuse(key));
   }
@@ -68,7 +68,7 @@ export function readMetadata(metadata: Record<string, string>, file: string): Fi
 }
 
 /** Makes the error that names where the value comes from. */
-export type ErrorMaker = (detail: string, cause?: unknown) => ShuffleNetError;
+export type ErrorMaker = (detail: string, options?: { cause: unknown }) => ShuffleNetError;
 
 function checkConfig(value: unknown, error: ErrorMaker): NetworkOptions {
   if (!isObject(value)) throw error(`expected an object, is ${describe(value)}`);
@@ -76,7 +76,7 @@ function checkConfig(value: unknown, error: ErrorMaker): NetworkOptions {
     resolveNetwork(value);
   } catch (cause) {
     // What is the caller's mistake elsewhere is the file's here.
-    throw cause instanceof ShuffleNetError ? error(cause.message, cause) : cause;
+    throw cause instanceof ShuffleNetError ? error(cause.message, { cause }) : cause;
   }
   return value;
 }

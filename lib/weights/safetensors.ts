@@ -32,8 +32,8 @@ const maxHeaderLength = 100_000_000;
  * data side by side, without hole, overlap or rest, each as long as its shape and dtype say.
  */
 export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
-  const malformed = (detail: string, cause?: unknown) =>
-    new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${file}: ${detail}`, { cause });
+  const malformed = (detail: string, options?: { cause: unknown }) =>
+    new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${file}: ${detail}`, options);
 
   if (bytes.byteLength < 8) {
     throw malformed(`${bytes.byteLength} bytes, a safetensors file starts with 8 bytes of header length`);
@@ -54,7 +54,7 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   try {
     root = parseJson(new TextDecoder().decode(header)) as Record<string, unknown>;
   } catch (error) {
-    throw malformed(`the header is not valid JSON: ${(error as Error).message}`, error);
+    throw malformed(`the header is not valid JSON: ${(error as Error).message}`, { cause: error });
   }
 
   const metadata: Record<string, string> = Object.create(null);

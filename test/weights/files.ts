@@ -52,6 +52,7 @@ export function failure(code: ShuffleNetErrorCode, ...parts: string[]) {
   return (error: unknown): true => {
     assert.ok(error instanceof ShuffleNetError, `not a ShuffleNetError: ${error}`);
     assert.equal(error.code, code, error.message);
+    assert.ok(!('cause' in error) || error.cause instanceof Error, `cause is ${error.cause}`);
     for (const part of parts) assert.ok(error.message.includes(part), `no ${part} in: ${error.message}`);
     return true;
   };

@@ -60,6 +60,8 @@ test('lists ten tensors and counts the rest', () => {
 test('rank matters, and names of Object.prototype are extra', () => {
   assert.throws(() => resolve({ 'bn.running_mean': { shape: [2, 1] } }),
     failure('ERR_WEIGHTS_TENSOR', '[2, 1], expected [2]'));
+  assert.throws(() => resolve({ 'conv.weight': { shape: [2] } }),
+    failure('ERR_WEIGHTS_TENSOR', '[2], expected [2, 1, 1, 1]'));
   assert.throws(() => resolve({ constructor: {} }), failure('ERR_WEIGHTS_TENSOR', '"constructor"'));
   assert.throws(() => resolve({ xnum_batches_tracked: {} }), failure('ERR_WEIGHTS_TENSOR', '"xnum_batches_tracked"'));
 });
