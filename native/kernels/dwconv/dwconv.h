@@ -18,7 +18,8 @@ struct DwconvPlanes {           // one channel
 struct DwconvChannels {
   const float* input;           // pixel-major, dense: channel c of pixel (y, x) is input[(y * width + x) * channels + c]
   int height, width, channels;
-  int pad, stride;              // rows and columns of padding before; stride 1 or 2
+  int pad_y, pad_x;             // rows and columns of padding before
+  int stride;                   // 1 or 2
   const float* weights;         // from pack_dwconv_channels
   float* output;                // pixel-major, dense
   int output_width;

@@ -67,10 +67,10 @@ void planes(const DwconvPlanes& a, int count) {
 void channels(const DwconvChannels& a, int begin, int end, int channel_begin, int channel_end) {
   const Vec lower = set1(a.lower);
   for (int y = begin; y < end; y++) {
-    const int top = y * a.stride - a.pad;
+    const int top = y * a.stride - a.pad_y;
     const int ky_begin = top < 0 ? -top : 0, ky_end = a.height - top < 3 ? a.height - top : 3;
     for (int x = 0; x < a.output_width; x++) {
-      const int left = x * a.stride - a.pad;
+      const int left = x * a.stride - a.pad_x;
       const int kx_begin = left < 0 ? -left : 0, kx_end = a.width - left < 3 ? a.width - left : 3;
       const float* in = a.input + (static_cast<ptrdiff_t>(top) * a.width + left) * a.channels;
       float* out = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * a.channels;

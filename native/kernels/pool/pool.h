@@ -29,7 +29,7 @@ struct PoolChannels {
   const float* input;       // pixel (y, x): input + (y * width + x) * input_stride
   ptrdiff_t input_stride;
   int height, width, channels;
-  int pad;                  // rows and columns of padding before
+  int pad_y, pad_x;         // rows and columns of padding before
   float* output;            // pixel (y, x): output + (y * output_width + x) * output_stride
   ptrdiff_t output_stride;
   int output_width;

@@ -46,10 +46,10 @@ void pool_channels(const PoolChannels& a, int begin, int end) {
   const PoolWindow& window = a.window;
   const Vec lower = set1(window.lower);
   for (int y = begin; y < end; y++) {
-    const int top = y * window.stride - a.pad;
+    const int top = y * window.stride - a.pad_y;
     const int y0 = top < 0 ? 0 : top, y1 = a.height < top + window.kernel ? a.height : top + window.kernel;
     for (int x = 0; x < a.output_width; x++) {
-      const int left = x * window.stride - a.pad;
+      const int left = x * window.stride - a.pad_x;
       const int x0 = left < 0 ? 0 : left, x1 = a.width < left + window.kernel ? a.width : left + window.kernel;
       const Vec scale = set1(window.average ? window.row_scale[y] * window.column_scale[x] : 1.0f);
       float* out = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * a.output_stride;

@@ -1,0 +1,57 @@
+// The layer graph as it comes in: small, in execution order, parameters by pointer. Mirrors lib/network/layers.ts.
+#pragma once
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace sn {
+
+struct Padding {
+  int begin = 0, end = 0;  // rows and columns before and after
+  bool ceil = false;       // round output sizes up; no window may start beyond size + begin
+  bool same = false;       // TensorFlow's SAME instead
+};
+
+// A named parameter, owned by the caller, which must outlive fuse(). Null data where a layer has none.
+struct Parameter {
+  std::string name;
+  const float* data = nullptr;
+  size_t size = 0;
+};
+
+enum class LayerKind {
+  kInput,
+  kConv,
+  kBatchNorm,
+  kRelu,
+  kSigmoid,
+  kShuffle,
+  kMaxPool,
+  kAvgPool,
+  kGlobalAvgPool,
+  kGlobalMaxPool,
+  kFullyConnected,
+  kAdd,
+  kConcat,
+  kScale,
+};
+
+struct Layer {
+  LayerKind kind = LayerKind::kInput;
+  std::string name;
+  int input = -1, input2 = -1;  // earlier layers; input2 of add, concat and scale
+  int channels = 0;             // output channels of input, conv and fully connected layers
+  int kernel = 1, stride = 1, groups = 1;
+  Padding padding;
+  bool count_padding = false;
+  float epsilon = 0.0f;
+  Parameter weight, bias;                 // conv [out, in/groups, kh, kw], fully connected [out, in]
+  Parameter gamma, beta, mean, variance;  // batch norm
+};
+
+struct Graph {
+  std::vector<Layer> layers;
+  int output = -1;
+};
+
+}  // namespace sn

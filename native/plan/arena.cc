@@ -1,0 +1,76 @@
+// Where activations lie: every tensor lives from the operation that first writes it to the one that last reads it, and
+// tensors whose lives do not overlap share memory. A sum with a residual that nobody needs afterwards is made in place.
+#include <algorithm>
+#include <numeric>
+
+#include "plan/plan.h"
+
+namespace sn {
+
+void Plan::place() {
+  struct Life {
+    int first = -1, last = -1;
+    size_t floats = 0;
+    int owner = -1;  // the tensor whose memory this one uses
+  };
+  std::vector<Life> lives(graph_.tensors.size());
+  const int count = static_cast<int>(graph_.ops.size());
+  const auto touch = [&](int value, int op) {
+    if (value < 0) return;
+    Life& life = lives[graph_.values[value].tensor];
+    if (life.first < 0) life.first = op;
+    life.last = std::max(life.last, op);
+  };
+  for (int i = 0; i < count; i++) {
+    const Op& op = graph_.ops[i];
+    for (const int value : {op.input, op.residual, op.factor, op.output}) touch(value, i);
+  }
+  touch(graph_.output, count);
+
+  for (size_t t = 0; t < lives.size(); t++) {
+    const Placement& p = placements_[t];
+    lives[t].owner = static_cast<int>(t);
+    const size_t floats = p.layout == Layout::kPlanes ? p.channel_stride * graph_.tensors[t].channels
+                                                      : p.pixel_stride * p.pixels();
+    lives[t].floats = (floats + 15) / 16 * 16;  // whole cache lines
+  }
+  const auto owner = [&](int tensor) {
+    while (lives[tensor].owner != tensor) tensor = lives[tensor].owner;
+    return tensor;
+  };
+  for (int i = 0; i < count; i++) {
+    const Op& op = graph_.ops[i];
+    if (op.residual < 0 || is_input(op.residual) || !whole(op.residual) || !whole(op.output)) continue;
+    const int from = owner(graph_.values[op.residual].tensor), to = graph_.values[op.output].tensor;
+    if (lives[from].last != i || graph_.values[op.input].tensor == graph_.values[op.residual].tensor) continue;
+    if (op.kind == OpKind::kSum) continue;  // reorders channels
+    lives[to].owner = from;
+    lives[from].last = std::max(lives[from].last, lives[to].last);
+  }
+
+  std::vector<int> order(lives.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return lives[a].floats > lives[b].floats; });
+  std::vector<int> placed;
+  for (const int t : order) {
+    const Life& life = lives[t];
+    if (life.owner != t || t == graph_.values[graph_.input].tensor || life.first < 0) continue;
+    // The lowest gap between those alive at the same time.
+    std::vector<int> rivals;
+    for (const int other : placed) {
+      if (lives[other].first <= life.last && life.first <= lives[other].last) rivals.push_back(other);
+    }
+    std::sort(rivals.begin(), rivals.end(), [&](int a, int b) { return placements_[a].offset < placements_[b].offset; });
+    size_t offset = 0;
+    for (const int other : rivals) {
+      if (offset + life.floats <= placements_[other].offset) break;
+      offset = std::max(offset, placements_[other].offset + lives[other].floats);
+    }
+    placements_[t].offset = offset;
+    placed.push_back(t);
+    arena_floats_ = std::max(arena_floats_, offset + life.floats);
+  }
+  for (size_t t = 0; t < lives.size(); t++) placements_[t].offset = placements_[owner(static_cast<int>(t))].offset;
+}
+
+}  // namespace sn

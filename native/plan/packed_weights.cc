@@ -1,0 +1,46 @@
+#include "plan/plan.h"
+
+namespace sn {
+
+int group_inputs(const FusedGraph& graph, const Op& op) { return graph.values[op.input].channels / op.groups; }
+int group_outputs(const FusedGraph& graph, const Op& op) { return graph.values[op.output].channels / op.groups; }
+
+AlignedBuffer PackedWeights::pack(const Op& op, Layout form) const {
+  const int channels = graph_.values[op.output].channels;
+  if (op.kind == OpKind::kDepthwise) {
+    AlignedBuffer packed(static_cast<size_t>(10) * channels);
+    const auto pack = form == Layout::kPlanes ? pack_dwconv_planes : pack_dwconv_channels;
+    pack(op.weights.data(), op.bias.data(), channels, packed.data());
+    return packed;
+  }
+  const PwconvKernels& kernels = kernels_.pwconv;
+  const int k = group_inputs(graph_, op) * op.kernel * op.kernel, n = group_outputs(graph_, op);
+  const size_t size = form == Layout::kPlanes ? pwconv_planes_size(k, n) : pwconv_channels_size(k, n, kernels.lanes);
+  AlignedBuffer packed(size * op.groups);
+  for (int g = 0; g < op.groups; g++) {
+    const float* weights = op.weights.data() + static_cast<size_t>(g) * n * k;
+    const float* bias = op.bias.data() + static_cast<size_t>(g) * n;
+    if (form == Layout::kPlanes) {
+      pack_pwconv_planes(weights, bias, k, n, kernels.planes_mr, packed.data() + g * size);
+    } else {
+      pack_pwconv_channels(weights, bias, k, n, kernels.lanes, kernels.channels_nr, packed.data() + g * size);
+    }
+  }
+  return packed;
+}
+
+const float* PackedWeights::get(int op, Layout form) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  AlignedBuffer& buffer = packed_[{op, form}];
+  if (buffer.size() == 0) buffer = pack(graph_.ops[op], form);
+  return buffer.data();
+}
+
+size_t PackedWeights::bytes() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  size_t floats = 0;
+  for (const auto& [key, buffer] : packed_) floats += buffer.size();
+  return floats * sizeof(float);
+}
+
+}  // namespace sn

@@ -1,0 +1,109 @@
+// A fused graph made ready for one input size: layouts and kernels chosen, weights packed, activations placed in one
+// arena. Running a plan allocates nothing.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "core/thread_pool.h"
+#include "graph/fuse.h"
+#include "kernels/kernels.h"
+
+namespace sn {
+
+// How a tensor lies in memory: pixel p of channel c at data + c * channel_stride + p * pixel_stride.
+//   planes    pixel_stride 1; the channel stride is padded to whole vectors
+//   channels  channel_stride 1, dense pixels; also every tensor of one pixel
+enum class Layout { kPlanes, kChannels };
+
+struct Placement {
+  Layout layout = Layout::kPlanes;
+  int height = 0, width = 0;
+  ptrdiff_t channel_stride = 0, pixel_stride = 0;
+  size_t offset = 0;  // in floats, from the start of the arena
+  ptrdiff_t pixels() const { return static_cast<ptrdiff_t>(height) * width; }
+};
+
+// The form in which an operation runs is its output's layout, except that one-pixel outputs may come from planes.
+struct Step {
+  const Op* op = nullptr;
+  Layout form = Layout::kPlanes;
+  int units = 1;                          // pieces that threads may take
+  int panels = 1;                         // pointwise, channels form: of one group
+  int blocks = 1;                         // pointwise: pieces of the pixels
+  ptrdiff_t block = 0;                    // their size
+  int band = 0;                           // output rows of a piece, where rows go through scratch
+  int columns = 0;                        // of a scratch row, as kernels/rows
+  int pad_y = 0, pad_x = 0;               // padding before
+  const float* weights = nullptr;         // packed
+  size_t group_weights = 0;               // packed size of one group
+  std::vector<int32_t> input_offsets;     // of each input channel in its tensor; convolution: of each input plane
+  std::vector<int32_t> residual_offsets;  // kSum
+  std::vector<int32_t> tap_offsets;       // convolution: of each place of the window in scratch
+  std::vector<float> row_scale, column_scale;
+};
+
+// Weights packed for the kernels in use, once for each form that a plan asks for.
+class PackedWeights {
+ public:
+  PackedWeights(const FusedGraph& graph, const Kernels& kernels) : graph_(graph), kernels_(kernels) {}
+  const float* get(int op, Layout form);
+  size_t bytes() const;
+
+ private:
+  AlignedBuffer pack(const Op& op, Layout form) const;
+
+  const FusedGraph& graph_;
+  const Kernels& kernels_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<int, Layout>, AlignedBuffer> packed_;
+};
+
+// The input or output channels of one group.
+int group_inputs(const FusedGraph& graph, const Op& op);
+int group_outputs(const FusedGraph& graph, const Op& op);
+
+class Plan {
+ public:
+  // Throws Error(kInput) where the size does not fit the network.
+  Plan(const FusedGraph& graph, const Kernels& kernels, PackedWeights& weights, int height, int width, int threads);
+
+  size_t arena_floats() const { return arena_floats_ + threads_ * scratch_floats_; }
+  // Values of the network's output for one image: channels * height * width.
+  size_t output_size() const;
+
+  // One image: input is dense NCHW, output too. The pool has at most the threads given to the constructor.
+  void run(const float* input, float* output, float* arena, ThreadPool& pool) const;
+
+ private:
+  struct Frame;
+
+  void infer_shapes(int height, int width);
+  void choose_layouts();
+  double cost(int first_channels_op) const;
+  double step_cost(const Op& op, const std::vector<Layout>& layouts) const;
+  std::vector<Layout> layouts_from(int first_channels_op) const;
+  void set_strides();
+  void prepare(int index, PackedWeights& weights);
+  void prepare_window(const Op& op, Step& step, int rows_limit);
+  void place();
+
+  const Placement& placement(int value) const { return placements_[graph_.values[value].tensor]; }
+  bool is_input(int value) const { return graph_.values[value].tensor == graph_.values[graph_.input].tensor; }
+  // The value is its whole tensor, so that a pixel's channels are dense.
+  bool whole(int value) const;
+  std::vector<int32_t> offsets(int value) const;
+
+  static void run_unit(void* frame, int thread, int unit);
+
+  const FusedGraph& graph_;
+  const Kernels& kernels_;
+  int threads_;
+  std::vector<Placement> placements_;  // of each tensor
+  std::vector<Step> steps_;
+  size_t arena_floats_ = 0, scratch_floats_ = 0;
+};
+
+}  // namespace sn

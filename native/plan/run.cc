@@ -1,0 +1,213 @@
+// One image through a plan. Every step is a number of units, which the threads of the pool take.
+#include <algorithm>
+#include <limits>
+
+#include "plan/plan.h"
+
+namespace sn {
+namespace {
+
+constexpr float kNoLimit = -std::numeric_limits<float>::infinity();
+
+}  // namespace
+
+struct Plan::Frame {
+  const Plan& plan;
+  const float* input;
+  float* arena;
+  const Step* step = nullptr;
+
+  float* tensor(int value) const {
+    return plan.is_input(value) ? const_cast<float*>(input) : arena + plan.placement(value).offset;
+  }
+  // The value's first channel.
+  float* data(int value) const {
+    return tensor(value) + plan.graph_.values[value].first * plan.placement(value).channel_stride;
+  }
+  float* scratch(int thread) const { return arena + plan.arena_floats_ + thread * plan.scratch_floats_; }
+
+  void pointwise(int unit) const;
+  void conv(int unit, float* scratch) const;
+  void depthwise(int unit, float* scratch) const;
+  void pool(int unit, float* scratch) const;
+  void global_pool(int unit) const;
+  void scale(int unit) const;
+  void sum(int channel) const;
+};
+
+void Plan::Frame::pointwise(int unit) const {
+  const Op& op = *step->op;
+  const Placement& in = plan.placement(op.input);
+  const Placement& out = plan.placement(op.output);
+  const int block = unit % step->blocks, panel = unit / step->blocks % step->panels;
+  const int group = unit / (step->blocks * step->panels);
+  const int k = group_inputs(plan.graph_, op), n = group_outputs(plan.graph_, op);
+  const ptrdiff_t begin = block * step->block, end = std::min(begin + step->block, out.pixels());
+  const ptrdiff_t first = static_cast<ptrdiff_t>(group) * n;
+  const float* weights = step->weights + group * step->group_weights;
+  const int32_t* offsets = step->input_offsets.data() + static_cast<ptrdiff_t>(group) * k;
+  const Placement& other = op.residual >= 0 ? plan.placement(op.residual) : out;
+  const float* residual = op.residual >= 0 ? data(op.residual) + first * other.channel_stride : nullptr;
+  const float lower = op.relu ? 0.0f : kNoLimit;
+  float* output = data(op.output) + first * out.channel_stride;
+  if (step->form == Layout::kPlanes) {
+    plan.kernels_.pwconv.planes({k, n, weights, tensor(op.input), offsets, output, out.channel_stride, residual,
+                                 other.channel_stride, lower},
+                                begin, end);
+  } else {
+    plan.kernels_.pwconv.channels({k, n, weights, tensor(op.input), offsets, in.pixel_stride, output, out.pixel_stride,
+                                   residual, other.pixel_stride, lower},
+                                  begin, end, panel, panel + 1);
+  }
+}
+
+void Plan::Frame::conv(int unit, float* scratch) const {
+  const Op& op = *step->op;
+  const Placement& in = plan.placement(op.input);
+  const Placement& out = plan.placement(op.output);
+  const int group = unit / step->blocks, first_row = unit % step->blocks * step->band;
+  const int rows = std::min(step->band, out.height - first_row);
+  const int k = group_inputs(plan.graph_, op), n = group_outputs(plan.graph_, op);
+  const int pitch = op.stride * step->columns, scratch_rows = (step->band - 1) * op.stride + op.kernel;
+  for (int c = 0; c < k; c++) {
+    const float* plane = tensor(op.input) + step->input_offsets[group * k + c];
+    plan.kernels_.rows.fill({plane, in.height, in.width, step->pad_x, op.stride, step->columns, 0.0f},
+                            first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel,
+                            scratch + static_cast<ptrdiff_t>(c) * scratch_rows * pitch);
+  }
+  PwconvPlanes a = {k * op.kernel * op.kernel, n, step->weights + group * step->group_weights, scratch,
+                    step->tap_offsets.data(), data(op.output) + group * n * out.channel_stride, out.channel_stride,
+                    nullptr, 0, op.relu ? 0.0f : kNoLimit};
+  a.output += static_cast<ptrdiff_t>(first_row) * out.width;
+  for (int y = 0; y < rows; y++, a.input += static_cast<ptrdiff_t>(op.stride) * pitch, a.output += out.width) {
+    plan.kernels_.pwconv.planes(a, 0, out.width);
+  }
+}
+
+void Plan::Frame::depthwise(int unit, float* scratch) const {
+  const Op& op = *step->op;
+  const Placement& in = plan.placement(op.input);
+  const Placement& out = plan.placement(op.output);
+  const float lower = op.relu ? 0.0f : kNoLimit;
+  if (step->form == Layout::kChannels) {
+    const int channels = plan.graph_.values[op.output].channels;
+    plan.kernels_.dwconv.channels({data(op.input), in.height, in.width, channels, step->pad_y, step->pad_x, op.stride,
+                                   step->weights, data(op.output), out.width, lower},
+                                  unit, unit + 1, 0, channels);
+    return;
+  }
+  const int channel = unit / step->blocks, first_row = unit % step->blocks * step->band;
+  const int rows = std::min(step->band, out.height - first_row);
+  plan.kernels_.rows.fill({data(op.input) + channel * in.channel_stride, in.height, in.width, step->pad_x, op.stride,
+                           step->columns, 0.0f},
+                          first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel, scratch);
+  plan.kernels_.dwconv.planes({scratch, step->columns, op.stride, step->weights + 10 * static_cast<ptrdiff_t>(channel),
+                               data(op.output) + channel * out.channel_stride +
+                                   static_cast<ptrdiff_t>(first_row) * out.width,
+                               out.width, lower},
+                              rows);
+}
+
+void Plan::Frame::pool(int unit, float* scratch) const {
+  const Op& op = *step->op;
+  const Placement& in = plan.placement(op.input);
+  const Placement& out = plan.placement(op.output);
+  const PoolWindow window = {op.average,
+                             op.kernel,
+                             op.stride,
+                             step->row_scale.data(),
+                             step->column_scale.data(),
+                             op.relu ? 0.0f : kNoLimit};
+  if (step->form == Layout::kChannels) {
+    plan.kernels_.pool.channels({window, data(op.input), in.pixel_stride, in.height, in.width,
+                                 plan.graph_.values[op.output].channels, step->pad_y, step->pad_x, data(op.output),
+                                 out.pixel_stride, out.width},
+                                unit, unit + 1);
+    return;
+  }
+  const int channel = unit / step->blocks, first_row = unit % step->blocks * step->band;
+  const int rows = std::min(step->band, out.height - first_row);
+  plan.kernels_.rows.fill({data(op.input) + channel * in.channel_stride, in.height, in.width, step->pad_x, op.stride,
+                           step->columns, op.average ? 0.0f : kNoLimit},
+                          first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel, scratch);
+  plan.kernels_.pool.planes({window, scratch, step->columns, data(op.output) + channel * out.channel_stride,
+                             out.pixel_stride, out.width},
+                            first_row, rows);
+}
+
+void Plan::Frame::global_pool(int unit) const {
+  const Op& op = *step->op;
+  const Placement& in = plan.placement(op.input);
+  const int channels = plan.graph_.values[op.input].channels;
+  if (step->form == Layout::kPlanes) {
+    data(op.output)[unit] =
+        plan.kernels_.pool.global_plane(data(op.input) + unit * in.channel_stride, in.pixels(), op.average);
+  } else {
+    const int begin = unit * 4 * plan.kernels_.pwconv.lanes;
+    plan.kernels_.pool.global_channels(data(op.input), in.pixels(), channels, op.average, begin,
+                                       std::min(begin + 4 * plan.kernels_.pwconv.lanes, channels), data(op.output));
+  }
+}
+
+void Plan::Frame::scale(int unit) const {
+  const Op& op = *step->op;
+  const Placement& in = plan.placement(op.input);
+  const Placement& out = plan.placement(op.output);
+  const bool planes = step->form == Layout::kPlanes;
+  const auto at = [&](int value, const Placement& p) {
+    return data(value) + unit * (planes ? p.channel_stride : p.pixel_stride);
+  };
+  const Scale a = {at(op.input, in), op.residual >= 0 ? at(op.residual, plan.placement(op.residual)) : nullptr,
+                   at(op.output, out), op.relu ? 0.0f : kNoLimit};
+  const float* factors = data(op.factor);
+  if (planes) {
+    plan.kernels_.elementwise.scale_plane(a, factors[unit], out.pixels());
+  } else {
+    plan.kernels_.elementwise.scale_pixel(a, factors, plan.graph_.values[op.output].channels);
+  }
+}
+
+void Plan::Frame::sum(int channel) const {
+  const Op& op = *step->op;
+  const Placement& out = plan.placement(op.output);
+  const StridedInput a = {tensor(op.input), step->input_offsets.data(), plan.placement(op.input).pixel_stride};
+  StridedInput b = {nullptr, nullptr, 0};
+  if (op.residual >= 0) {
+    b = {tensor(op.residual), step->residual_offsets.data(), plan.placement(op.residual).pixel_stride};
+  }
+  strided_sum(a, b, out.pixels(), channel, channel + 1, data(op.output), out.channel_stride, out.pixel_stride,
+              op.relu ? 0.0f : kNoLimit);
+}
+
+void Plan::run_unit(void* context, int thread, int unit) {
+  const Frame& frame = *static_cast<const Frame*>(context);
+  const Op& op = *frame.step->op;
+  switch (op.kind) {
+    case OpKind::kPointwise:
+    case OpKind::kFullyConnected: return frame.pointwise(unit);
+    case OpKind::kConv: return frame.conv(unit, frame.scratch(thread));
+    case OpKind::kDepthwise: return frame.depthwise(unit, frame.scratch(thread));
+    case OpKind::kPool: return frame.pool(unit, frame.scratch(thread));
+    case OpKind::kGlobalPool: return frame.global_pool(unit);
+    case OpKind::kScale: return frame.scale(unit);
+    case OpKind::kSum: return frame.sum(unit);
+    case OpKind::kSigmoid:
+      return sigmoid(frame.data(op.input), frame.plan.graph_.values[op.output].channels, frame.data(op.output));
+  }
+}
+
+void Plan::run(const float* input, float* output, float* arena, ThreadPool& pool) const {
+  Frame frame = {*this, input, arena};
+  for (const Step& step : steps_) {
+    frame.step = &step;
+    pool.run(step.units, run_unit, &frame);
+  }
+  const Placement& last = placement(graph_.output);
+  const Value& value = graph_.values[graph_.output];
+  for (int c = 0; c < value.channels; c++) {
+    const float* in = frame.tensor(graph_.output) + value.at(c) * last.channel_stride;
+    for (ptrdiff_t p = 0; p < last.pixels(); p++) *output++ = in[p * last.pixel_stride];
+  }
+}
+
+}  // namespace sn
