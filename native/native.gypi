@@ -4,6 +4,9 @@
   'variables': {
     'core_files': [
       'core/cpu_features.cc',
+      'core/thread_pool.cc',
+      'graph/fuse.cc',
+      'graph/shapes.cc',
       'kernels/dwconv/dwconv_avx2.cc',
       'kernels/dwconv/dwconv_avx512.cc',
       'kernels/dwconv/dwconv_neon.cc',
@@ -28,8 +31,18 @@
       'kernels/rows/rows_avx512.cc',
       'kernels/rows/rows_neon.cc',
       'kernels/rows/rows_scalar.cc',
+      'plan/arena.cc',
+      'plan/layouts.cc',
+      'plan/model.cc',
+      'plan/packed_weights.cc',
+      'plan/plan.cc',
+      'plan/run.cc',
     ],
     'addon_files': [
+      'addon/addon.cc',
+      'addon/arguments.cc',
+      'addon/errors.cc',
+      'addon/native_model.cc',
     ],
   },
 }

@@ -1,6 +1,5 @@
 #include "plan/model.h"
 
-#include "core/error.h"
 #include "core/flush_denormals.h"
 
 namespace sn {
@@ -52,7 +51,6 @@ std::shared_ptr<Model::Sized> Model::plan_for(int height, int width) {
 }
 
 void Model::run(const float* input, int n, int height, int width, bool softmax, float* output) {
-  if (closed_) throw Error(ErrorCode::kClosed, "the model is closed");
   const std::shared_ptr<Sized> sized = plan_for(height, width);
   const Lease arena(*sized);
   std::unique_lock<std::mutex> pool(pool_mutex_, std::defer_lock);

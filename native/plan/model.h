@@ -1,6 +1,5 @@
 // A network that runs: the fused graph, its packed weights, and a plan for each input size seen lately.
 #pragma once
-#include <atomic>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -18,17 +17,13 @@ class Model {
   int output_channels() const { return graph_.values[graph_.output].channels; }
 
   // input: n dense NCHW images; output: n * output_size(height, width) values, as probabilities where softmax is set. May
-  // be called from several threads at once. Throws Error(kInput) where the size does not fit, Error(kClosed) after
-  // close().
+  // be called from several threads at once. Throws Error(kInput) where the size does not fit.
   void run(const float* input, int n, int height, int width, bool softmax, float* output);
 
   struct Memory {
     size_t weights, arenas;  // bytes
   };
   Memory memory() const;
-
-  // Later runs fail; the memory goes with the model, once runs in flight have ended.
-  void close() { closed_ = true; }
 
  private:
   // A plan and the arenas of the runs that used it, kept for the next.
@@ -52,7 +47,6 @@ class Model {
   std::mutex pool_mutex_;  // of runs that share the pool
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<Sized>> plans_;  // most recent first
-  std::atomic<bool> closed_{false};
 };
 
 }  // namespace sn
