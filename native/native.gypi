@@ -1,5 +1,6 @@
-# The sources of the core and of the addon, for both builds: binding.gyp files include this, CMakeLists.txt reads the two
-# lists from it. Keep one quoted path a line. scripts/test-native.cjs fails for a file that is in neither list.
+# The sources of the core and of the addon for both builds, and what node-gyp compiles them with: binding.gyp files
+# include this, CMakeLists.txt reads the two lists from it. Keep one quoted path a line. scripts/test-native.cjs fails for
+# a file that is in neither list.
 {
   'variables': {
     'core_files': [
@@ -44,5 +45,18 @@
       'addon/errors.cc',
       'addon/native_model.cc',
     ],
+  },
+  'target_defaults': {
+    'include_dirs': ['.'],
+    # Exceptions carry errors up to the addon's border; kernels throw none.
+    'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
+    'cflags_cc': ['-std=c++17', '-fexceptions', '-fvisibility=hidden'],
+    'cflags': ['-Wall', '-Wextra'],
+    'xcode_settings': {
+      'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
+      'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+      'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+    },
+    'msvs_settings': {'VCCLCompilerTool': {'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++17']}},
   },
 }

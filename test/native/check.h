@@ -27,9 +27,6 @@ __attribute__((format(printf, 1, 2)))
 #endif
 [[noreturn]] void fail(const char* format, ...);
 
-// Whether sweeps should be small, for emulators.
-bool quick();
-
 // The same numbers on every platform, which the distributions of <random> don't promise.
 class Random {
  public:
@@ -37,6 +34,8 @@ class Random {
   int between(int low, int high) { return low + static_cast<int>(next() % (high - low + 1)); }  // both included
   bool one_in(int n) { return between(1, n) == 1; }
   float value() { return static_cast<float>(between(-(1 << 20), 1 << 20)) / (1 << 20); }  // -1 to 1
+  // Whether a sweep should leave its next case out: with --one-in=N, for emulators, it runs one in N.
+  bool skip();
   template <class T>
   T pick(const std::vector<T>& values) { return values[between(0, static_cast<int>(values.size()) - 1)]; }
 
@@ -57,8 +56,7 @@ class Block {
  public:
   Block(const char* name, size_t bytes);
   ~Block();
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
+  Block(Block&& other) : data_(other.data_), bytes_(other.bytes_), mapping_(other.mapping_) { other.data_ = nullptr; }
   char* data() const { return data_; }
   bool kept() const;
 

@@ -211,21 +211,21 @@ void sweep(const Kernels& kernels) {
   const std::vector<int> ks = around({1, 4, 8}, kTableWidths);
   const std::vector<int> ns = around({p.lanes, p.planes_mr, 2 * p.planes_mr, p.channels_nr * p.lanes}, kTableWidths);
   const std::vector<int> pixels = around({1, 4, 8, p.lanes, 2 * p.lanes, p.planes_nr * p.lanes, 2 * p.planes_nr * p.lanes});
-  const auto skip = [&] { return quick() && !random.one_in(25); };
   for (int n : ns) {
     for (int pixel_count : pixels) {
-      if (!skip()) run(kernels, random.pick(ks), n, pixel_count, random);
+      if (!random.skip()) run(kernels, random.pick(ks), n, pixel_count, random);
     }
     for (int k : ks) {
-      if (!skip()) run(kernels, k, n, random.pick(pixels), random);
+      if (!random.skip()) run(kernels, k, n, random.pick(pixels), random);
     }
   }
   for (int k : ks) {
     for (int pixel_count : pixels) {
-      if (!skip()) run(kernels, k, random.pick(ns), pixel_count, random);
+      if (!random.skip()) run(kernels, k, random.pick(ns), pixel_count, random);
     }
   }
-  for (int i = 0; i < (quick() ? 60 : 4000); i++) {
+  for (int i = 0; i < 4000; i++) {
+    if (random.skip()) continue;
     run(kernels, random.between(1, 40), random.between(1, 60), random.between(1, 70), random);
   }
 }
@@ -236,10 +236,10 @@ void sweep_planes(const Kernels& kernels) {
   Random random(2);
   for (int pixels : {49, 196, 784}) {
     for (int k : kTableWidths) {
-      if (!quick() || random.one_in(7)) run(kernels, k, random.pick(kTableWidths), pixels, random);
+      if (!random.skip()) run(kernels, k, random.pick(kTableWidths), pixels, random);
     }
   }
-  run(kernels, quick() ? 150 : 960, quick() ? 100 : 1000, 1, random);
+  run(kernels, 960, 1000, 1, random);
 }
 
 const Test kTests[] = {

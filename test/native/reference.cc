@@ -25,14 +25,12 @@ Value pointwise(const Tensor& in, const std::vector<int>& channels, int y, int x
   return {clamp(sum, lower), tolerance(terms + 2, magnitude)};
 }
 
-Value depthwise(const Tensor& in, int channel, int y, int x, int pad, int stride, const float* weights, float bias,
-                float lower) {
+Value depthwise(const Tensor& in, int channel, int top, int left, const float* weights, float bias, float lower) {
   double sum = bias, magnitude = std::fabs(bias);
   for (int ky = 0; ky < 3; ky++) {
     for (int kx = 0; kx < 3; kx++) {
-      const int iy = y * stride - pad + ky, ix = x * stride - pad + kx;
-      if (!in.inside(iy, ix)) continue;
-      const double product = static_cast<double>(weights[ky * 3 + kx]) * in.at(channel, iy, ix);
+      if (!in.inside(top + ky, left + kx)) continue;
+      const double product = static_cast<double>(weights[ky * 3 + kx]) * in.at(channel, top + ky, left + kx);
       sum += product;
       magnitude += std::fabs(product);
     }
@@ -40,14 +38,12 @@ Value depthwise(const Tensor& in, int channel, int y, int x, int pad, int stride
   return {clamp(sum, lower), tolerance(10, magnitude)};
 }
 
-Value pool(const Tensor& in, int channel, int y, int x, int kernel, int pad, int stride, bool average, double scale,
-           float lower) {
+Value pool(const Tensor& in, int channel, int top, int left, int kernel, bool average, double scale, float lower) {
   double sum = 0, magnitude = 0, most = -INFINITY;
   for (int ky = 0; ky < kernel; ky++) {
     for (int kx = 0; kx < kernel; kx++) {
-      const int iy = y * stride - pad + ky, ix = x * stride - pad + kx;
-      if (!in.inside(iy, ix)) continue;
-      const double value = in.at(channel, iy, ix);
+      if (!in.inside(top + ky, left + kx)) continue;
+      const double value = in.at(channel, top + ky, left + kx);
       sum += value;
       magnitude += std::fabs(value);
       most = std::fmax(most, value);

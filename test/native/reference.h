@@ -25,11 +25,9 @@ double tolerance(int terms, double magnitude);
 // bias + sum over k of weights[k] * (channel channels[k] at y, x) + residual, clamped.
 Value pointwise(const Tensor& in, const std::vector<int>& channels, int y, int x, const float* weights, float bias,
                 float residual, float lower);
-// Window of output (y, x), 3x3 weights.
-Value depthwise(const Tensor& in, int channel, int y, int x, int pad, int stride, const float* weights, float bias,
-                float lower);
+// A 3x3 window whose first value is at (top, left); what lies outside is zero.
+Value depthwise(const Tensor& in, int channel, int top, int left, const float* weights, float bias, float lower);
 // The maximum, or the sum times `scale`, of what of a window lies inside.
-Value pool(const Tensor& in, int channel, int y, int x, int kernel, int pad, int stride, bool average, double scale,
-           float lower);
+Value pool(const Tensor& in, int channel, int top, int left, int kernel, bool average, double scale, float lower);
 
 }  // namespace sn::test

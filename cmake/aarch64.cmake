@@ -1,0 +1,5 @@
+# Debian's cross compiler for 64-bit ARM: g++-aarch64-linux-gnu. GCC's default baseline there is armv8-a.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)

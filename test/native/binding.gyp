@@ -1,0 +1,22 @@
+# The C++ tests for those who have no CMake: node-gyp, with the flags of the addon. scripts/test-native.cjs runs it.
+{
+  'includes': ['../../native/native.gypi'],
+  'target_defaults': {'default_configuration': 'Release'},
+  'targets': [
+    {
+      'target_name': 'check',
+      'type': 'static_library',
+      'sources': ['<@(core_files)', 'check.cc', 'reference.cc'],
+    },
+    {'target_name': 'pwconv_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['pwconv_test.cc']},
+    {'target_name': 'rows_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['rows_test.cc']},
+    {'target_name': 'dwconv_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['dwconv_test.cc']},
+    {'target_name': 'pool_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['pool_test.cc']},
+    {
+      'target_name': 'elementwise_test',
+      'type': 'executable',
+      'dependencies': ['check'],
+      'sources': ['elementwise_test.cc'],
+    },
+  ],
+}

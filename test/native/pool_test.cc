@@ -1,0 +1,173 @@
+// Pools in both layouts, and global pools.
+#include "windows.h"
+
+namespace sn::test {
+namespace {
+
+// A pool with scales that differ by row and column, so that none can take another's place.
+struct Case {
+  Windows windows;
+  Tensor input;
+  bool average;
+  float lower;
+  Buffer<float> row_scale, column_scale;
+
+  Case(const Windows& w, int channels, Random& random)
+      : windows(w),
+        input(channels, w.height, w.width, random),
+        average(random.one_in(2)),
+        lower(random.one_in(2) ? 0.0f : -INFINITY),
+        row_scale("row_scale", w.begin, w.end),
+        column_scale("column_scale", 0, w.columns) {
+    for (int y = w.begin; y < w.end; y++) row_scale[y] = random.value();
+    for (int x = 0; x < w.columns; x++) column_scale[x] = random.value();
+  }
+  PoolWindow window() const {
+    PoolWindow p = {};
+    p.average = average;
+    p.kernel = windows.kernel;
+    p.stride = windows.stride;
+    if (average) p.row_scale = row_scale.array(), p.column_scale = column_scale.array();
+    p.lower = lower;
+    return p;
+  }
+  Value expected(int c, int y, int x) const {
+    return pool(input, c, windows.top(y), windows.left(x), windows.kernel, average,
+                static_cast<double>(row_scale[y]) * column_scale[x], lower);
+  }
+};
+
+void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
+  const int columns = rows_columns(w.width, w.pad_x, w.kernel, w.stride, w.columns, kernels.pwconv.lanes);
+  const int pixel_stride = random.one_in(2) ? 1 : random.between(2, 30);
+  const Case c(w, 1, random);
+  begin_windows_case(w, c.average ? "average, pixel stride" : "max, pixel stride", pixel_stride, columns);
+  const Buffer<float> rows = window_rows(c.input, w, columns, c.average ? 0.0f : -INFINITY);
+  Output output(w.begin * w.columns * pixel_stride, (w.end * w.columns - 1) * pixel_stride + 1);
+  for (int y = w.begin; y < w.end; y++) {
+    for (int x = 0; x < w.columns; x++) output.expect((y * w.columns + x) * pixel_stride, c.expected(0, y, x));
+  }
+  PoolPlanes a = {};
+  a.window = c.window();
+  a.rows = rows.array();
+  a.columns = columns;
+  a.output = output.array();
+  a.pixel_stride = pixel_stride;
+  a.width = w.columns;
+  kernels.pool.planes(a, w.begin, w.end - w.begin);
+  output.check();
+}
+
+void run_channels(const Kernels& kernels, const Windows& w, int channels, Random& random) {
+  const ptrdiff_t input_stride = channels + (random.one_in(2) ? 0 : random.between(1, 20));
+  const ptrdiff_t output_stride = channels + (random.one_in(2) ? 0 : random.between(1, 20));
+  const Case c(w, channels, random);
+  begin_windows_case(w, c.average ? "average, channels, stride" : "max, channels, stride", channels,
+                     static_cast<int>(output_stride));
+  const Buffer<float> input = window_pixels(c.input, w, input_stride, 0, channels);
+  Output output(w.begin * w.columns * output_stride, (w.end * w.columns - 1) * output_stride + channels);
+  for (int y = w.begin; y < w.end; y++) {
+    for (int x = 0; x < w.columns; x++) {
+      for (int i = 0; i < channels; i++) output.expect((y * w.columns + x) * output_stride + i, c.expected(i, y, x));
+    }
+  }
+  PoolChannels a = {};
+  a.window = c.window();
+  a.input = input.array();
+  a.input_stride = input_stride;
+  a.height = w.height;
+  a.width = w.width;
+  a.channels = channels;
+  a.pad_y = w.pad_y;
+  a.pad_x = w.pad_x;
+  a.output = output.array();
+  a.output_stride = output_stride;
+  a.output_width = w.columns;
+  kernels.pool.channels(a, w.begin, w.end);
+  output.check();
+}
+
+template <class Run>
+void sweep(int widths, int times, Run run) {
+  Random random(5);
+  for (int i = 0; i < times; i++) {
+    for (int width = 1; width <= widths; width++) {
+      for (int kernel = 2; kernel <= 3; kernel++) {
+        for (int pad = 0; pad < kernel; pad++) {
+          for (int stride = 1; stride <= 3; stride++) {
+            if (!random.skip()) run(random_windows(width, kernel, pad, stride, random), random);
+          }
+        }
+      }
+    }
+  }
+}
+
+void planes(const Kernels& kernels) {
+  sweep(60, 6, [&](const Windows& w, Random& random) { run_planes(kernels, w, random); });
+}
+
+void channels(const Kernels& kernels) {
+  sweep(12, 28, [&](const Windows& w, Random& random) { run_channels(kernels, w, random.between(1, 50), random); });
+}
+
+// Mean or maximum of one channel of a row of pixels.
+Value global(const Tensor& in, int channel, bool average) {
+  double sum = 0, magnitude = 0, most = -INFINITY;
+  for (int p = 0; p < in.width; p++) {
+    const double value = in.at(channel, 0, p);
+    sum += value;
+    magnitude += std::fabs(value);
+    most = std::max(most, value);
+  }
+  if (!average) return {most, 0};
+  return {sum / in.width, tolerance(in.width + 1, magnitude / in.width)};
+}
+
+void global_plane(const Kernels& kernels) {
+  Random random(6);
+  for (int pixels = 1; pixels <= 2500; pixels++) {
+    if (random.skip()) continue;
+    for (bool average : {false, true}) {
+      begin_case("%d pixels, average %d", pixels, average);
+      const Tensor in(1, 1, pixels, random);
+      const Buffer<float> plane("plane", 0, pixels);
+      for (int p = 0; p < pixels; p++) plane[p] = in.values[p];
+      Output output(0, 1);
+      output.expect(0, global(in, 0, average));
+      output[0] = kernels.pool.global_plane(plane.array(), pixels, average);
+      output.check();
+    }
+  }
+}
+
+void global_channels(const Kernels& kernels) {
+  Random random(7);
+  for (int i = 0; i < 5000; i++) {
+    if (random.skip()) continue;
+    const int pixels = random.pick<int>({1, 2, 3, 16, 49, 196}), channels = random.between(1, 70);
+    const int begin = random.one_in(2) ? 0 : random.between(0, channels - 1);
+    const int end = random.one_in(2) ? channels : random.between(begin + 1, channels);
+    const bool average = random.one_in(2);
+    begin_case("%d pixels, channels %d to %d of %d, average %d", pixels, begin, end, channels, average);
+    const Tensor in(channels, 1, pixels, random);
+    const Buffer<float> input("input", begin, (pixels - 1) * channels + end);
+    Output output(begin, end);
+    for (int c = begin; c < end; c++) {
+      for (int p = 0; p < pixels; p++) input[p * channels + c] = in.at(c, 0, p);
+      output.expect(c, global(in, c, average));
+    }
+    kernels.pool.global_channels(input.array(), pixels, channels, average, begin, end, output.array());
+    output.check();
+  }
+}
+
+const Test kTests[] = {
+    {"planes form is right for both kinds, all windows and wide pixels, and reads only rows it is given", planes},
+    {"channels form is right for both kinds and all windows, and touches nothing else", channels},
+    {"global pool of a plane is right for every number of pixels", global_plane},
+    {"global pool of pixel-major channels is right for every part of them", global_channels},
+};
+
+}  // namespace
+}  // namespace sn::test

@@ -1,0 +1,82 @@
+// Windows over planes, for the tests of depthwise convolutions and pools.
+#pragma once
+#include <algorithm>
+#include <cmath>
+
+#include "reference.h"
+
+namespace sn::test {
+
+struct Windows {
+  int height, width;    // of the input
+  int kernel, stride;
+  int pad_y, pad_x;
+  int rows, columns;    // of the output; the last windows may stick out at the bottom and on the right
+  int begin, end;       // output rows that are asked for
+
+  int top(int y) const { return y * stride - pad_y; }
+  int left(int x) const { return x * stride - pad_x; }
+};
+
+inline Windows random_windows(int width, int kernel, int pad, int stride, Random& random) {
+  Windows w = {};
+  w.width = width;
+  w.height = random.between(1, 7);
+  w.kernel = kernel;
+  w.stride = stride;
+  w.pad_x = pad;
+  w.pad_y = random.between(0, kernel - 1);
+  // As many windows as start inside, or as fit into a symmetric padding (at least one), or a cropped number.
+  const auto outputs = [&](int size, int pad) {
+    const int most = (size + pad - 1) / stride + 1;
+    const int fitting = std::max(1, (size + 2 * pad - kernel) / stride + 1);
+    return random.one_in(4) ? random.between(1, most) : random.one_in(2) ? most : std::min(fitting, most);
+  };
+  w.rows = outputs(w.height, w.pad_y);
+  w.columns = outputs(width, w.pad_x);
+  w.begin = random.one_in(2) ? 0 : random.between(0, w.rows - 1);
+  w.end = random.one_in(2) ? w.rows : random.between(w.begin + 1, w.rows);
+  return w;
+}
+
+inline void begin_windows_case(const Windows& w, const char* what, int a, int b) {
+  begin_case("%d x %d, kernel %d, pads %d, %d, stride %d -> %d x %d, rows %d to %d, %s %d, %d", w.height, w.width, w.kernel,
+             w.pad_y, w.pad_x, w.stride, w.rows, w.columns, w.begin, w.end, what, a, b);
+}
+
+// What kernels/rows makes of a plane for output rows [begin, end), written by the definition. Values that no window of
+// these rows covers are NaN: they may be loaded beside others, but must not show.
+inline Buffer<float> window_rows(const Tensor& in, const Windows& w, int columns, float fill) {
+  const int count = (w.end - w.begin - 1) * w.stride + w.kernel;
+  Buffer<float> rows("rows", 0, count * w.stride * columns);
+  for (int y = w.begin; y < w.end; y++) {
+    for (int x = 0; x < w.columns; x++) {
+      for (int ky = 0; ky < w.kernel; ky++) {
+        for (int kx = 0; kx < w.kernel; kx++) {
+          const int row = (y - w.begin) * w.stride + ky, column = x * w.stride + kx;
+          const int iy = w.top(y) + ky, ix = w.left(x) + kx;
+          rows[(row * w.stride + column % w.stride) * columns + column / w.stride] =
+              in.inside(iy, ix) ? in.at(0, iy, ix) : fill;
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+// A pixel-major input of which only the rows that the windows touch exist, and of these only channels
+// [channel_begin, channel_end).
+inline Buffer<float> window_pixels(const Tensor& in, const Windows& w, ptrdiff_t stride, int channel_begin,
+                                   int channel_end) {
+  const int top = std::max(0, w.top(w.begin)), bottom = std::min(w.height, w.top(w.end - 1) + w.kernel);
+  Buffer<float> pixels("input", top * w.width * stride + channel_begin,
+                       (bottom * w.width - 1) * stride + channel_end);
+  for (int y = top; y < bottom; y++) {
+    for (int x = 0; x < w.width; x++) {
+      for (int c = channel_begin; c < channel_end; c++) pixels[(y * w.width + x) * stride + c] = in.at(c, y, x);
+    }
+  }
+  return pixels;
+}
+
+}  // namespace sn::test
