@@ -1,0 +1,11 @@
+export { ShuffleNetError, type ShuffleNetErrorCode } from './errors';
+export type { Image, ImageOptions, Pixels } from './image/decode';
+export type { Preprocess, ResizeKernel } from './image/preprocess';
+export type { Prediction } from './model/prediction';
+export { ShuffleNet, type Backend, type ClassifyOptions, type LoadOptions } from './model/shufflenet';
+export type { Logits, Tensor } from './model/tensor';
+export { networkTable, type ImageSize, type NetworkTable, type TableRow } from './network/complexity';
+export type { Padding } from './network/layers';
+export type { Groups, NetworkOptions, Variant } from './network/options';
+export type { Network, Stage, Unit } from './network/table';
+export type { WeightsOptions } from './weights/load';
