@@ -106,8 +106,8 @@ export class ShuffleNet {
    * The likeliest classes of an image, best first, or of each image of an array, which share the CPU's cores.
    *
    * @param image A path, a file: URL, the bytes of a JPEG, PNG, WebP, AVIF, GIF or TIFF, decoded pixels
-   * { data: Uint8Array, width, height, channels }, or a tensor that run() takes, with n = 1. Memory given must not change
-   * before the result is there.
+   * { data: Uint8Array, width, height, channels }, or a tensor that run() takes, with n = 1. Memory given must not
+   * change before the result is there.
    * @throws ShuffleNetError (rejects) ERR_FILE, ERR_IMAGE, ERR_IMAGE_LIMIT, ERR_INPUT for an image, of an array naming
    * the first one; ERR_OPTION; ERR_MEMORY; ERR_CLOSED.
    */
@@ -142,9 +142,9 @@ export class ShuffleNet {
    * The logits of images that are resized and normalised already. Large batches gain nothing over single images, but
    * may be more convenient.
    *
-   * @param input float32, NCHW: shape [n, 3, height, width], sides of 32 to 4096, finite values. It is read in place, on
-   * another thread, and never written; it must not be changed or transferred before the result is there. A view into a
-   * larger ArrayBuffer is fine; a SharedArrayBuffer or a resizable ArrayBuffer is not.
+   * @param input float32, NCHW: shape [n, 3, height, width], sides of 32 to 4096, finite values. It is read in place,
+   * on another thread, and never written; it must not be changed or transferred before the result is there. A view into
+   * a larger ArrayBuffer is fine; a SharedArrayBuffer or a resizable ArrayBuffer is not.
    * @throws ShuffleNetError (rejects) ERR_INPUT; ERR_MEMORY; ERR_CLOSED.
    */
   async run(input: Tensor): Promise<Logits> {
@@ -190,7 +190,7 @@ export class ShuffleNet {
     }
     const { data: scores } = await this.#run(tensor, true);
     if (scores.some(Number.isNaN)) {
-      throw new ShuffleNetError('ERR_INPUT', 'the scores are not numbers: the input has values that are not, or too large');
+      throw new ShuffleNetError('ERR_INPUT', 'the scores are NaN: the input holds NaN or values that are too large');
     }
     return likeliest(scores, topK, this.labels);
   }

@@ -29,7 +29,8 @@ export interface ImageBatch {
  */
 export function checkImages(tensor: Tensor, most = 2 ** 20): ImageBatch {
   const fail = (what: string, expected: string, value: unknown): never => {
-    const got = typeof value === 'string' ? value : inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 8 });
+    const brief = { depth: 0, breakLength: Infinity, maxArrayLength: 8 };
+    const got = typeof value === 'string' ? value : inspect(value, brief);
     throw new ShuffleNetError('ERR_INPUT', `${what}: expected ${expected}, got ${got}`);
   };
   const { data, shape } = tensor ?? {};

@@ -1,0 +1,119 @@
+#!/usr/bin/env node
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { Groups } from '../network/options';
+import { classifyCommand, type ClassifyCommandOptions } from './classify';
+import { infoCommand } from './info';
+import { report } from './output';
+import { runCommand, type RunCommandOptions } from './run';
+import { tableCommand, type TableCommandOptions } from './table';
+import { UsageError } from './usage-error';
+
+function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(
+      max === Infinity ? `Expected a whole number from ${min}.` : `Expected a whole number from ${min} to ${max}.`);
+  };
+}
+
+function decimal(text: string): number {
+  if (!/^\d*\.?\d+$/.test(text)) throw new InvalidArgumentError('Expected a number such as 0.5.');
+  return Number(text);
+}
+
+const weights = () => new Option('--weights <file>', "safetensors file (default: the package's own weights)");
+const threads = () => new Option('--threads <n>', 'threads per image').argParser(integer(1, 1024)).default(1);
+
+function program(): Command {
+  const { version } = require('../../../package.json') as { version: string };
+  const shufflenet = new Command('shufflenet')
+    .description('ShuffleNet V1 on this CPU: tells what is in a photo.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shufflenet: ')) })
+    .showHelpAfterError('(--help tells how to use it)')
+    .addHelpText('after', `
+Examples:
+  $ shufflenet classify photo.jpg
+  $ shufflenet classify --top 3 --json photos/
+  $ shufflenet run --input images.npy --output logits.npy
+  $ shufflenet table --groups 8 --scale 0.5
+  $ shufflenet info
+
+Environment:
+  SHUFFLENET_ISA  instruction set to use instead of the best: scalar, avx2, avx512 or neon
+
+Exit codes: 0 done, 1 work failed, 2 wrong usage.`);
+
+  shufflenet.command('classify')
+    .description('print the likeliest classes of images')
+    .addArgument(new Argument('<image...>', 'image files (JPEG, PNG, WebP, AVIF, GIF, TIFF) and folders of them'))
+    .addOption(weights())
+    .addOption(new Option('--top <n>', 'classes for each image (default: 5)').argParser(integer(1, Infinity)))
+    .option('--json', 'print [{ image, predictions: [{ label, score, index }] }], with error instead where one failed')
+    .addOption(threads())
+    .addHelpText('after', `
+Images that cannot be classified are reported on stderr and passed over; the exit code is then 1.
+
+Examples:
+  $ shufflenet classify photo.jpg
+  $ shufflenet classify --weights my.safetensors --top 1 photos/ more/*.webp`)
+    .action((images: string[], options: ClassifyCommandOptions) => classifyCommand(images, options));
+
+  shufflenet.command('run')
+    .description('compute the logits of images that are resized and normalised already')
+    .requiredOption('--input <file>', '.npy file to read: float32 [n, 3, height, width], sides of 32 to 4096')
+    .requiredOption('--output <file>', '.npy file to write: float32 [n, classes]')
+    .addOption(weights())
+    .addOption(threads())
+    .addHelpText('after', `
+Example:
+  $ shufflenet run --input images.npy --output logits.npy`)
+    .action((options: RunCommandOptions) => runCommand(options));
+
+  shufflenet.command('table')
+    .description('print the network table (Table 1 of the paper) for 224x224 images')
+    .addOption(new Option('--groups <g>', 'number of groups (default: all)').choices(['1', '2', '3', '4', '8']))
+    .addOption(new Option('--scale <s>', 'width multiplier: "ShuffleNet s x"').argParser(decimal).default(1))
+    .option('--json', 'print JSON: an object with --groups, else an array')
+    .addHelpText('after', `
+Examples:
+  $ shufflenet table
+  $ shufflenet table --groups 3 --scale 2 --json`)
+    .action(({ groups, ...options }: TableCommandOptions & { groups?: string }) =>
+      tableCommand(groups === undefined ? options : { ...options, groups: Number(groups) as Groups }));
+
+  shufflenet.command('info')
+    .description('print what a weights file holds and what would run it')
+    .argument('[file]', "safetensors file (default: the package's own weights)")
+    .option('--json', 'print JSON')
+    .addHelpText('after', `
+Examples:
+  $ shufflenet info
+  $ shufflenet info my.safetensors --json`)
+    .action((file: string | undefined, options: { json?: boolean }) => infoCommand(file, options));
+  return shufflenet;
+}
+
+async function main(): Promise<void> {
+  // Whoever reads has seen enough, as in `shufflenet table | head -1`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    report(error);
+    process.exit(1);
+  });
+  try {
+    await program().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Printed already; 0 for --help and --version.
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+    } else {
+      report(error);
+      process.exitCode = error instanceof UsageError ? 2 : 1;
+    }
+  }
+}
+
+void main();
