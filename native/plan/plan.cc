@@ -12,6 +12,9 @@ namespace {
 // Scratch rows of one piece stay well inside L1, beside the weights.
 constexpr int kScratchFloats = 4096;
 
+// Channels that change layout together: a cache line of a pixel.
+constexpr int kTransposeChannels = 16;
+
 int ceil_div(ptrdiff_t a, ptrdiff_t b) { return static_cast<int>((a + b - 1) / b); }
 
 std::string size_of(const Placement& p) { return std::to_string(p.height) + "x" + std::to_string(p.width); }
@@ -120,7 +123,9 @@ void Plan::prepare_window(const Op& op, Step& step, int planes) {
   const int rows = static_cast<int>(std::max<ptrdiff_t>(kScratchFloats / row, op.stride + op.kernel));
   // Even, for the depthwise kernel makes two rows at once.
   step.band = std::min(out.height, std::max((rows - op.kernel) / op.stride + 1, 2) / 2 * 2);
-  scratch_floats_ = std::max(scratch_floats_, static_cast<size_t>(row) * ((step.band - 1) * op.stride + op.kernel));
+  step.window_floats = static_cast<size_t>(row) * ((step.band - 1) * op.stride + op.kernel);
+  const size_t outputs = step.tile > 1 ? static_cast<size_t>(step.tile) * step.band * out.width : 0;
+  scratch_floats_ = std::max(scratch_floats_, step.window_floats + outputs);
 }
 
 void Plan::prepare(int index, PackedWeights& weights) {
@@ -198,9 +203,10 @@ void Plan::prepare(int index, PackedWeights& weights) {
         step.column_scale = average_scale(in.width, x, op.kernel, op.stride, op.count_padding);
       }
       if (step.form == Layout::kPlanes) {
+        step.tile = out.pixel_stride == 1 ? 1 : kTransposeChannels;
         prepare_window(op, step, 1);
         step.blocks = ceil_div(out.height, step.band);
-        step.units = channels * step.blocks;
+        step.units = ceil_div(channels, step.tile) * step.blocks;
       } else {
         step.units = out.height;
       }

@@ -36,6 +36,8 @@ struct Step {
   ptrdiff_t block = 0;                    // their size
   int band = 0;                           // output rows of a piece, where rows go through scratch
   int columns = 0;                        // of a scratch row, as kernels/rows
+  size_t window_floats = 0;               // of scratch for rows
+  int tile = 1;                           // pool: channels that leave the planes layout together
   int pad_y = 0, pad_x = 0;               // padding before
   const float* weights = nullptr;         // packed
   size_t group_weights = 0;               // packed size of one group
@@ -87,7 +89,7 @@ class Plan {
   std::vector<Layout> layouts_from(int first_channels_op) const;
   void set_strides();
   void prepare(int index, PackedWeights& weights);
-  void prepare_window(const Op& op, Step& step, int rows_limit);
+  void prepare_window(const Op& op, Step& step, int planes);
   void place();
 
   const Placement& placement(int value) const { return placements_[graph_.values[value].tensor]; }

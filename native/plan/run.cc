@@ -125,14 +125,23 @@ void Plan::Frame::pool(int unit, float* scratch) const {
                                 unit, unit + 1);
     return;
   }
-  const int channel = unit / step->blocks, first_row = unit % step->blocks * step->band;
-  const int rows = std::min(step->band, out.height - first_row);
-  plan.kernels_.rows.fill({data(op.input) + channel * in.channel_stride, in.height, in.width, step->pad_x, op.stride,
-                           step->columns, op.average ? 0.0f : kNoLimit},
-                          first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel, scratch);
-  plan.kernels_.pool.planes({window, scratch, step->columns, data(op.output) + channel * out.channel_stride,
-                             out.pixel_stride, out.width},
-                            first_row, rows);
+  const int first_channel = unit / step->blocks * step->tile, first_row = unit % step->blocks * step->band;
+  const int rows = std::min(step->band, out.height - first_row), pixels = rows * out.width;
+  const int count = std::min(step->tile, plan.graph_.values[op.output].channels - first_channel);
+  float* output = data(op.output) + first_channel * out.channel_stride +
+                  static_cast<ptrdiff_t>(first_row) * out.width * out.pixel_stride;
+  float* pooled = step->tile == 1 ? output : scratch + step->window_floats;
+  for (int c = 0; c < count; c++) {
+    plan.kernels_.rows.fill({data(op.input) + (first_channel + c) * in.channel_stride, in.height, in.width, step->pad_x,
+                             op.stride, step->columns, op.average ? 0.0f : kNoLimit},
+                            first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel, scratch);
+    plan.kernels_.pool.planes({window, scratch, step->columns, pooled + static_cast<ptrdiff_t>(c) * pixels, out.width},
+                              first_row, rows);
+  }
+  if (step->tile == 1) return;
+  for (int p = 0; p < pixels; p++, output += out.pixel_stride) {
+    for (int c = 0; c < count; c++) output[c] = pooled[static_cast<ptrdiff_t>(c) * pixels + p];
+  }
 }
 
 void Plan::Frame::global_pool(int unit) const {

@@ -167,6 +167,7 @@ void Output::check() const {
   for (ptrdiff_t i = first(); i < last(); i++) {
     const float actual = (*this)[i];
     const Value expected = expected_[i - first()];
+    if (expected.tolerance == kAnything) continue;
     if (expected.tolerance < 0) {
       if (std::memcmp(&actual, &kUntouched, sizeof actual)) fail("output[%td] was written: %g", i, actual);
     } else if (std::isnan(expected.exact) ? !std::isnan(actual)

@@ -1,4 +1,4 @@
-// The rows that windows read: exactly as many values as rows_columns says, every one of them written.
+// The rows that windows read: as many values as rows_columns says, every one of them written but for the slack.
 #include "windows.h"
 
 namespace sn::test {
@@ -19,9 +19,12 @@ void run(const Kernels& kernels, int width, int pad, int kernel, int stride, Ran
   Output scratch(0, count * stride * columns);
   for (int row = 0; row < count; row++) {
     for (int column = 0; column < stride * columns; column++) {
-      const int x = column - pad;
-      scratch.expect((row * stride + column % stride) * columns + column / stride,
-                     {in.inside(first + row, x) ? in.at(0, first + row, x) : fill, 0});
+      const int x = column - pad, at = (row * stride + column % stride) * columns + column / stride;
+      if (column / stride >= columns - lanes) {
+        scratch.ignore(at);
+      } else {
+        scratch.expect(at, {in.inside(first + row, x) ? in.at(0, first + row, x) : fill, 0});
+      }
     }
   }
   Rows rows = {};

@@ -64,35 +64,49 @@ void planes(const DwconvPlanes& a, int count) {
   }
 }
 
-void channels(const DwconvChannels& a, int begin, int end, int channel_begin, int channel_end) {
-  const Vec lower = set1(a.lower);
-  for (int y = begin; y < end; y++) {
-    const int top = y * a.stride - a.pad_y;
-    const int ky_begin = top < 0 ? -top : 0, ky_end = a.height - top < 3 ? a.height - top : 3;
-    for (int x = 0; x < a.output_width; x++) {
-      const int left = x * a.stride - a.pad_x;
-      const int kx_begin = left < 0 ? -left : 0, kx_end = a.width - left < 3 ? a.width - left : 3;
-      const float* in = a.input + (static_cast<ptrdiff_t>(top) * a.width + left) * a.channels;
-      float* out = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * a.channels;
-      for (int c = channel_begin; c < channel_end; c += kLanes) {
-        const int lanes = channel_end - c;
-        const bool whole = lanes >= kLanes;
-        Vec acc = whole ? load(a.weights + c) : load_partial(a.weights + c, lanes);
-        for (int ky = ky_begin; ky < ky_end; ky++) {
-          for (int kx = kx_begin; kx < kx_end; kx++) {
-            const float* p = in + (static_cast<ptrdiff_t>(ky) * a.width + kx) * a.channels + c;
-            const float* w = a.weights + static_cast<ptrdiff_t>(ky * 3 + kx + 1) * a.channels + c;
-            acc = whole ? fma(load(p), load(w), acc) : fma(load_partial(p, lanes), load_partial(w, lanes), acc);
-          }
-        }
-        acc = max(acc, lower);
-        if (whole) {
-          store(out + c, acc);
-        } else {
-          store_partial(out + c, acc, lanes);
-        }
+// One row of output pixels of one vector of channels, whose weights stay in registers. The tests for the plane's border
+// are the same for all pixels of a row, or for all but the outer ones, so they predict well.
+template <bool Whole>
+inline void dwconv_row(const DwconvChannels& a, int y, int channel, int lanes) {
+  const float* const w = a.weights + channel;
+  const Vec bias = Whole ? load(w) : load_partial(w, lanes), lower = set1(a.lower);
+  Vec weight[9];
+#pragma GCC unroll 16
+  for (int t = 0; t < 9; t++) {
+    const float* p = w + static_cast<ptrdiff_t>(t + 1) * a.channels;
+    weight[t] = Whole ? load(p) : load_partial(p, lanes);
+  }
+  const int top = y * a.stride - a.pad_y;
+  const ptrdiff_t pitch = static_cast<ptrdiff_t>(a.width) * a.channels;
+  const float* const rows = a.input + top * pitch + channel;
+  float* out = a.output + static_cast<ptrdiff_t>(y) * a.output_width * a.channels + channel;
+  for (int x = 0; x < a.output_width; x++, out += a.channels) {
+    const int left = x * a.stride - a.pad_x;
+    Vec acc = bias;
+#pragma GCC unroll 16
+    for (int ky = 0; ky < 3; ky++) {
+      if (top + ky < 0 || top + ky >= a.height) continue;
+#pragma GCC unroll 16
+      for (int kx = 0; kx < 3; kx++) {
+        if (left + kx < 0 || left + kx >= a.width) continue;
+        const float* p = rows + ky * pitch + static_cast<ptrdiff_t>(left + kx) * a.channels;
+        acc = fma(Whole ? load(p) : load_partial(p, lanes), weight[3 * ky + kx], acc);
       }
     }
+    acc = max(acc, lower);
+    if (Whole) {
+      store(out, acc);
+    } else {
+      store_partial(out, acc, lanes);
+    }
+  }
+}
+
+void channels(const DwconvChannels& a, int begin, int end, int channel_begin, int channel_end) {
+  for (int y = begin; y < end; y++) {
+    int c = channel_begin;
+    for (; c + kLanes <= channel_end; c += kLanes) dwconv_row<true>(a, y, c, kLanes);
+    if (c < channel_end) dwconv_row<false>(a, y, c, channel_end - c);
   }
 }
 

@@ -19,8 +19,7 @@ struct PoolPlanes {         // one channel
   PoolWindow window;
   const float* rows;        // from kernels/rows, filled with 0 (average) or -infinity (maximum)
   int columns;              // as there
-  float* output;            // output column x of row y: output[(y * width + x) * pixel_stride]
-  ptrdiff_t pixel_stride;   // 1 for planes; the channels of a pixel to leave the planes layout
+  float* output;            // dense rows of `width` columns
   int width;
 };
 
@@ -36,8 +35,9 @@ struct PoolChannels {
 };
 
 struct PoolKernels {
-  // Output rows [begin, begin + count) of one plane, from rows that start at the first of their windows.
-  void (*planes)(const PoolPlanes&, int begin, int count);
+  // `count` output rows of one plane from output row `first` on, which is where output begins and whose windows are
+  // where the rows begin.
+  void (*planes)(const PoolPlanes&, int first, int count);
   // Output rows [begin, end).
   void (*channels)(const PoolChannels&, int begin, int end);
   // Mean (or maximum) of `pixels` values of one plane.

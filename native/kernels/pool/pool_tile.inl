@@ -4,41 +4,55 @@ namespace {
 
 inline Vec pool_join(bool average, Vec a, Vec b) { return average ? add(a, b) : max(a, b); }
 
-void pool_planes(const PoolPlanes& a, int begin, int count) {
+template <bool Average, int Kernel, int Stride>
+inline void pool_rows(const PoolPlanes& a, int first, int count) {
   const PoolWindow& window = a.window;
+  // Kernel 0: any.
+  const int kernel = Kernel ? Kernel : window.kernel, stride = Kernel ? Stride : window.stride;
   const Vec lower = set1(window.lower);
-  const ptrdiff_t pitch = static_cast<ptrdiff_t>(window.stride) * a.columns;
-  for (int y = 0; y < count; y++) {
-    const float* rows = a.rows + y * window.stride * pitch;
-    float* out = a.output + static_cast<ptrdiff_t>(begin + y) * a.width * a.pixel_stride;
-    const Vec row_scale = set1(window.average ? window.row_scale[begin + y] : 1.0f);
+  const ptrdiff_t pitch = static_cast<ptrdiff_t>(stride) * a.columns;
+  float* out = a.output;
+  for (int y = 0; y < count; y++, out += a.width) {
+    const float* rows = a.rows + y * stride * pitch;
+    const Vec row_scale = set1(Average ? window.row_scale[first + y] : 1.0f);
     for (int x = 0; x < a.width; x += kLanes) {
-      Vec acc = load(rows + x);
-      for (int ky = 0; ky < window.kernel; ky++) {
-        for (int kx = ky == 0; kx < window.kernel; kx++) {
-          acc = pool_join(window.average, acc,
-                          load(rows + ky * pitch + (kx % window.stride) * a.columns + kx / window.stride + x));
+      Vec acc = set1(Average ? 0.0f : -INFINITY);
+#pragma GCC unroll 4
+      for (int ky = 0; ky < kernel; ky++) {
+#pragma GCC unroll 4
+        for (int kx = 0; kx < kernel; kx++) {
+          acc = pool_join(Average, acc, load(rows + ky * pitch + (kx % stride) * a.columns + kx / stride + x));
         }
       }
       const int left = a.width - x;
-      const bool whole = left >= kLanes;
-      if (window.average) {
+      if (Average) {
         const float* scale = window.column_scale + x;
-        acc = mul(acc, mul(row_scale, whole ? load(scale) : load_partial(scale, left)));
+        acc = mul(acc, mul(row_scale, left >= kLanes ? load(scale) : load_partial(scale, left)));
       }
       acc = max(acc, lower);
-      if (a.pixel_stride == 1) {
-        if (whole) {
-          store(out + x, acc);
-        } else {
-          store_partial(out + x, acc, left);
-        }
+      if (left >= kLanes) {
+        store(out + x, acc);
       } else {
-        float values[kLanes];
-        store(values, acc);
-        for (int i = 0; i < (whole ? kLanes : left); i++) out[(x + i) * a.pixel_stride] = values[i];
+        store_partial(out + x, acc, left);
       }
     }
+  }
+}
+
+template <bool Average>
+inline void pool_planes_of(const PoolPlanes& a, int first, int count) {
+  if (a.window.kernel == 3 && a.window.stride == 2) {
+    pool_rows<Average, 3, 2>(a, first, count);
+  } else {
+    pool_rows<Average, 0, 0>(a, first, count);
+  }
+}
+
+void pool_planes(const PoolPlanes& a, int first, int count) {
+  if (a.window.average) {
+    pool_planes_of<true>(a, first, count);
+  } else {
+    pool_planes_of<false>(a, first, count);
   }
 }
 

@@ -15,11 +15,12 @@ struct Rows {
   float fill;          // value of everything outside the plane
 };
 
-// Enough columns for `outputs` windows of `kernel` columns read in vectors of `lanes`, and for the whole plane.
+// Enough columns for `outputs` windows of `kernel` columns read in vectors of `lanes`, and for the whole plane; and a
+// vector of slack at the end, which makes short rows cheap to write and holds anything.
 constexpr int rows_columns(int width, int pad, int kernel, int stride, int outputs, int lanes) {
   const int windows = (outputs + lanes - 1) / lanes * lanes + (kernel - 1) / stride;
   const int plane = (width + pad + stride - 1) / stride;
-  return windows > plane ? windows : plane;
+  return (windows > plane ? windows : plane) + lanes;
 }
 
 struct RowsKernels {

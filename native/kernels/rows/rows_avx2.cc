@@ -1,8 +1,6 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include "kernels/rows/rows.h"
 
-#include <cstring>
-
 #include "simd/avx2.h"
 #include "kernels/rows/rows_tile.inl"
 

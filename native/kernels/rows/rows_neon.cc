@@ -1,8 +1,6 @@
 #if defined(__ARM_NEON) || defined(__arm__)
 #include "kernels/rows/rows.h"
 
-#include <cstring>
-
 #include "simd/neon.h"
 #include "kernels/rows/rows_tile.inl"
 

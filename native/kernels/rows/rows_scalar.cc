@@ -1,7 +1,5 @@
 #include "kernels/rows/rows.h"
 
-#include <cstring>
-
 #include "simd/scalar.h"
 #include "kernels/rows/rows_tile.inl"
 

@@ -2,46 +2,63 @@
 namespace sn {
 namespace {
 
-inline void fill_value(float* p, ptrdiff_t count, float value) {
-  for (ptrdiff_t i = 0; i < count; i++) p[i] = value;
+// Whole vectors from p on until all of [p, end) is filled: may write up to kLanes - 1 values more.
+inline void fill_to(float* p, const float* end, float value) {
+  for (const Vec v = set1(value); p < end; p += kLanes) store(p, v);
+}
+
+// Both of these work in whole vectors while those lie in the `readable` values from `from` on, writing up to kLanes - 1
+// values too many.
+inline void copy_row(const float* from, int width, ptrdiff_t readable, float* to) {
+  int x = 0;
+  for (; x < width && x + kLanes <= readable; x += kLanes) store(to + x, load(from + x));
+  for (; x < width; x++) to[x] = from[x];
+}
+
+inline void split_row(const float* from, int width, ptrdiff_t readable, float* even, float* odd) {
+  int x = 0;
+  for (; 2 * x < width && 2 * (x + kLanes) <= readable; x += kLanes) {
+    Vec e, o;
+    even_odd(from + 2 * x, e, o);
+    store(even + x, e);
+    store(odd + x, o);
+  }
+  for (; 2 * x < width; x++) {
+    even[x] = from[2 * x];
+    if (2 * x + 1 < width) odd[x] = from[2 * x + 1];
+  }
 }
 
 void fill_rows(const Rows& a, int first, int count, float* scratch) {
-  for (int i = 0; i < count; i++, scratch += static_cast<ptrdiff_t>(a.stride) * a.columns) {
+  const ptrdiff_t pitch = static_cast<ptrdiff_t>(a.stride) * a.columns;
+  for (int i = 0; i < count; i++, scratch += pitch) {
     const int row = first + i;
     if (row < 0 || row >= a.height) {
-      fill_value(scratch, static_cast<ptrdiff_t>(a.stride) * a.columns, a.fill);
+      for (int phase = 0; phase < a.stride; phase++) {
+        fill_to(scratch + phase * a.columns, scratch + (phase + 1) * a.columns - kLanes, a.fill);
+      }
       continue;
     }
     const float* in = a.plane + static_cast<ptrdiff_t>(row) * a.width;
-    // Columns r, r + stride, ... of the plane go to one phase, from `start` on.
-    for (int r = 0; r < a.stride; r++) {
-      float* phase = scratch + static_cast<ptrdiff_t>((r + a.pad) % a.stride) * a.columns;
-      const int start = (r + a.pad) / a.stride;
-      const int values = a.width > r ? (a.width - r + a.stride - 1) / a.stride : 0;
-      fill_value(phase, start, a.fill);
-      fill_value(phase + start + values, a.columns - start - values, a.fill);
-      if (a.stride == 1) {
-        std::memcpy(phase + start, in, sizeof(float) * values);
-      } else if (a.stride > 2) {
-        for (int x = 0; x < values; x++) phase[start + x] = in[r + x * a.stride];
+    const ptrdiff_t readable = static_cast<ptrdiff_t>(a.height - row) * a.width;
+    if (a.stride == 1) {
+      copy_row(in, a.width, readable, scratch + a.pad);
+    } else if (a.stride == 2) {
+      float* const even = scratch + a.pad % 2 * a.columns + a.pad / 2;
+      float* const odd = scratch + (a.pad + 1) % 2 * a.columns + (a.pad + 1) / 2;
+      split_row(in, a.width, readable, even, odd);
+    } else {
+      for (int x = 0; x < a.width; x++) {
+        scratch[(x + a.pad) % a.stride * a.columns + (x + a.pad) / a.stride] = in[x];
       }
     }
-    if (a.stride == 2) {
-      float* even = scratch + static_cast<ptrdiff_t>(a.pad % 2) * a.columns + a.pad / 2;
-      float* odd = scratch + static_cast<ptrdiff_t>((a.pad + 1) % 2) * a.columns + (a.pad + 1) / 2;
-      int x = 0;
-      for (; x + kLanes <= a.width / 2; x += kLanes) {
-        Vec e, o;
-        even_odd(in + 2 * x, e, o);
-        store(even + x, e);
-        store(odd + x, o);
-      }
-      for (; x < a.width / 2; x++) {
-        even[x] = in[2 * x];
-        odd[x] = in[2 * x + 1];
-      }
-      if (a.width % 2) even[x] = in[2 * x];
+    for (int r = 0; r < a.stride; r++) {
+      // Plane columns r, r + stride, ... are one phase's values, from `start` on.
+      float* phase = scratch + (r + a.pad) % a.stride * a.columns;
+      const int start = (r + a.pad) / a.stride;
+      const int values = a.width > r ? (a.width - r + a.stride - 1) / a.stride : 0;
+      for (int x = 0; x < start; x++) phase[x] = a.fill;
+      fill_to(phase + start + values, phase + a.columns - kLanes, a.fill);
     }
   }
 }
