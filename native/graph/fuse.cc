@@ -133,7 +133,7 @@ class Fuser {
     load_parameters(layer, static_cast<size_t>(channels / layer.groups) * layer.kernel * layer.kernel, op);
     const bool padded = layer.padding.begin || layer.padding.end;
     // The planes form of pointwise kernels reads planes in whole vectors, which the caller's input does not promise.
-    if (layer.kernel == 1 && layer.stride == 1 && !padded && input != result_.input) {
+    if (layer.kernel == 1 && layer.stride == 1 && !padded && value(input).tensor != value(result_.input).tensor) {
       op.kind = OpKind::kPointwise;
       return emit(std::move(op), layer.channels);
     }
