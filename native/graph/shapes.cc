@@ -11,9 +11,10 @@ Window window_of(int size, int kernel, int stride, const Padding& padding) {
     return {output, total / 2, total - total / 2};
   }
   const int span = size + padding.begin + padding.end - kernel;
-  if (span < 0) return {0, padding.begin, padding.end};
-  int output = span / stride + 1;
-  if (padding.ceil && span % stride != 0 && output * stride < size + padding.begin) output++;
+  int output = span < 0 ? 0 : span / stride + 1;
+  // Rounding up also lets one window overhang a plane smaller than itself, by less than a stride.
+  const bool overhangs = span > -stride && span % stride != 0;
+  if (padding.ceil && overhangs && output * stride < size + padding.begin) output++;
   return {output, padding.begin, padding.end};
 }
 
