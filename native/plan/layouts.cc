@@ -36,7 +36,7 @@ std::vector<Layout> Plan::layouts_from(int first_channels_op) const {
     written[tensor] = true;
   }
   for (size_t t = 0; t < layouts.size(); t++) {
-    if (written[t] && placements_[t].pixels() == 1) layouts[t] = Layout::kChannels;
+    if (placements_[t].pixels() == 1) layouts[t] = Layout::kChannels;
   }
   return layouts;
 }
@@ -67,10 +67,10 @@ double Plan::step_cost(const Op& op, const std::vector<Layout>& layouts) const {
       if (!planes_in || (out == Layout::kChannels && !one_pixel)) return kImpossible;
       return 9.0 * channels * to.height * vectors(to.width, lanes);
     case OpKind::kPool:
-      if (in == Layout::kChannels && out == Layout::kPlanes) return kImpossible;
+      if (!planes_in && out == Layout::kPlanes) return kImpossible;
       return in == Layout::kPlanes ? channels * to.height * vectors(to.width, lanes) : pixels * vectors(channels, lanes);
     case OpKind::kGlobalPool:
-      return in == Layout::kPlanes || whole(op.input) ? 0 : kImpossible;
+      return planes_in || whole(op.input) ? 0 : kImpossible;
     case OpKind::kScale:
       return in == out && (op.residual < 0 || layout(op.residual) == out) ? 0 : kImpossible;
     case OpKind::kFullyConnected:

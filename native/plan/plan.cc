@@ -143,7 +143,7 @@ void Plan::prepare(int index, PackedWeights& weights) {
   step.pad_x = x.begin;
   // A one-pixel output is both layouts; rows of planes make it where the input is planes.
   const bool windows = op.kind == OpKind::kDepthwise || op.kind == OpKind::kPool;
-  if (windows) step.form = in.layout;
+  if (windows && in.pixels() > 1) step.form = in.layout;
   if (op.kind == OpKind::kDepthwise && !whole(op.input)) step.form = Layout::kPlanes;
   if (op.kind == OpKind::kConv) step.form = Layout::kPlanes;
 
@@ -212,8 +212,8 @@ void Plan::prepare(int index, PackedWeights& weights) {
       }
       break;
     case OpKind::kGlobalPool:
-      step.form = in.layout;
-      step.units = in.layout == Layout::kPlanes ? channels : ceil_div(channels, 4 * lanes);
+      step.form = whole(op.input) ? in.layout : Layout::kPlanes;
+      step.units = step.form == Layout::kPlanes ? channels : ceil_div(channels, 4 * lanes);
       break;
     case OpKind::kScale:
       step.units = step.form == Layout::kPlanes ? channels : static_cast<int>(out.pixels());
