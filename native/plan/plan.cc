@@ -162,8 +162,11 @@ void Plan::prepare(int index, PackedWeights& weights) {
         step.group_weights = pwconv_channels_size(k, n, lanes);
         step.panels = Split(ceil_div(n, lanes), kernels_.pwconv.channels_nr).parts;
         const int wanted = threads_ == 1 ? 1 : ceil_div(4 * threads_, op.groups * step.panels);
-        // Never down to single pixels, which sum in another order.
-        step.block = std::max<ptrdiff_t>(ceil_div(out.pixels(), wanted), std::min<ptrdiff_t>(out.pixels(), 8));
+        // The kernel sums single pixels in another order. It makes one of the last pixel where tiles are of two; even
+        // blocks that leave more than one pixel over make no others.
+        step.block = std::max<ptrdiff_t>(ceil_div(out.pixels(), wanted), 8);
+        step.block += step.block % 2;
+        while (step.block < out.pixels() && out.pixels() % step.block == 1) step.block += 2;
       }
       step.blocks = ceil_div(out.pixels(), step.block);
       step.units = op.groups * step.panels * step.blocks;
