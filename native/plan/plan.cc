@@ -85,6 +85,9 @@ void Plan::infer_shapes(int height, int width) {
       throw Error(ErrorCode::kGraph, "'" + op.name + "' wants factors of a 1x1 plane");
     }
   }
+  // The addon's callers give room for one pixel.
+  const Placement& last = placement(graph_.output);
+  if (last.pixels() != 1) throw Error(ErrorCode::kGraph, "the output must be a 1x1 plane, it is " + size_of(last));
 }
 
 void Plan::set_strides() {
