@@ -24,8 +24,8 @@ export const build = (graph: Graph, tensors: Tensors, threads = 1): Promise<Nati
 declare const WebAssembly: { Memory: new (limits: { initial: number }) => { buffer: ArrayBuffer } };
 
 /**
- * The end of a WebAssembly memory, behind which V8 keeps pages that cannot be touched: the addon faults when it leaves its
- * arrays.
+ * The end of a WebAssembly memory, behind which V8 keeps pages that cannot be touched: the addon faults when it leaves
+ * its arrays.
  */
 class Guarded {
   private buffer = new ArrayBuffer(0);
@@ -53,7 +53,8 @@ export async function run(model: NativeModel, graph: Graph, images: Images, soft
 }
 
 /** What the interpreter says, or the reason why it cannot. */
-export function expected(graph: Graph, tensors: Tensors, { n, height, width, data }: Images): Float64Array | Impossible {
+export function expected(graph: Graph, tensors: Tensors, images: Images): Float64Array | Impossible {
+  const { n, height, width, data } = images;
   const one = data.length / n;
   try {
     const outputs = Array.from({ length: n }, (_, i) => {
@@ -128,6 +129,7 @@ export async function assertRun(
     await assert.rejects(async () => run(model, graph, images), coded('ERR_INPUT', 'ERR_NETWORK'), where);
     return 'refused';
   }
-  assertClose(await run(model, graph, images).catch((cause) => assert.fail(`${where}: ${cause}`)), wanted, images.n, where);
+  const actual = await run(model, graph, images).catch((cause) => assert.fail(`${where}: ${cause}`));
+  assertClose(actual, wanted, images.n, where);
   return 'equal';
 }

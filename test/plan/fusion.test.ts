@@ -106,12 +106,14 @@ const graphs: Record<string, (b: Builder, x: number, y: number) => number | void
     b.maxPool(b.depthwise(b.globalPool(x), { padding: { begin: 2, end: 2 } }), 3, 1, { begin: 2, end: 2 }),
   'a pixel that a pool makes larger': (b, x) => b.maxPool(b.globalPool(x), 3, 1, { begin: 2, end: 2 }),
   'depthwise convolution of a shuffled input': (b) => b.depthwise(b.shuffle(b.input, 3)),
-  'depthwise convolution of a shuffled concatenation': (b, x, y) => b.depthwise(b.shuffle(b.concat(x, y), 4), { stride: 2 }),
+  'depthwise convolution of a shuffled concatenation': (b, x, y) =>
+    b.depthwise(b.shuffle(b.concat(x, y), 4), { stride: 2 }),
   'depthwise convolutions one after another, shuffled between': (b, x) =>
     b.depthwise(b.shuffle(b.depthwise(b.shuffle(x, 3), { stride: 2 }), 2)),
   '1x1 convolution of the input': (b) => b.conv(b.input, 7),
   '1x1 convolution of the shuffled input': (b) => b.conv(b.shuffle(b.input, 3), 6, { groups: 3 }),
-  'pools of the input': (b) => b.add(b.maxPool(b.input, 3, 2, 'same'), b.avgPool(b.input, 2, 2, { begin: 0, end: 0, ceil: true })),
+  'pools of the input': (b) =>
+    b.add(b.maxPool(b.input, 3, 2, 'same'), b.avgPool(b.input, 2, 2, { begin: 0, end: 0, ceil: true })),
   'two readers, the later one far away': (b, x, y) => {
     let z = x;
     for (let i = 0; i < 5; i++) z = b.add(b.conv(b.relu(b.conv(z, 24)), 12), z);

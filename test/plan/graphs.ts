@@ -9,6 +9,7 @@ export const none: Padding = { begin: 0, end: 0 };
 
 /** Builds graphs by hand, and knows the shapes of their values. */
 export class Builder {
+  readonly input = 0;
   readonly layers: Layer[] = [];
   readonly shapes: { channels: number; height: number; width: number }[] = [];
 
@@ -30,14 +31,9 @@ export class Builder {
   matches(a: number, b: number): boolean {
     return this.shapes[a]!.height === this.shapes[b]!.height && this.shapes[a]!.width === this.shapes[b]!.width;
   }
-  isPixel(layer: number): boolean {
-    return this.shapes[layer]!.height * this.shapes[layer]!.width === 1;
-  }
-  get input(): number {
-    return 0;
-  }
 
-  conv(input: number, outChannels: number, { kernel = 1, stride = 1, groups = 1, padding = none, bias = true }: Conv = {}) {
+  conv(input: number, outChannels: number, options: Conv = {}): number {
+    const { kernel = 1, stride = 1, groups = 1, padding = none, bias = true } = options;
     const weight = `${this.layers.length}.weight`;
     const shape = { outChannels, kernel, stride, groups, padding, weight };
     const operation = { op: 'conv' as const, input, ...shape, ...(bias && { bias: `${this.layers.length}.bias` }) };
@@ -104,8 +100,8 @@ export class Builder {
 
   private push(operation: Operation, shape: Partial<Builder['shapes'][number]>): number {
     const input = 'inputs' in operation ? operation.inputs[0] : 'input' in operation ? operation.input : undefined;
-    const inherited = input === undefined ? { channels: 0, height: this.height, width: this.width } : this.shapes[input]!;
-    this.shapes.push({ ...inherited, ...shape });
+    const image = { channels: 0, height: this.height, width: this.width };
+    this.shapes.push({ ...(input === undefined ? image : this.shapes[input]!), ...shape });
     return this.layers.push({ name: `${operation.op}${this.layers.length}`, ...operation } as Layer) - 1;
   }
   private slide(input: number, kernel: number, stride: number, padding: Padding) {
@@ -137,10 +133,10 @@ export function randomGraph(random: Random, most = 15): { graph: Graph; height: 
   };
   const steps: [weight: number, step: () => void][] = [
     [5, () => {
-      const [input, groups] = [any(), random.pick([1, 2, 3, 4])];
-      if (b.channels(input) % groups) return;
-      const out = groups * random.integer(1, random.chance(0.2) ? 12 : 4);
-      b.conv(input, random.chance(0.4) && b.channels(input) <= 24 ? b.channels(input) : out, { groups: 1, bias: random.chance(0.5) });
+      const input = any();
+      // As many channels as before can be added to what was before.
+      const channels = random.chance(0.4) ? Math.min(b.channels(input), 24) : random.integer(1, 16);
+      b.conv(input, channels, { bias: random.chance(0.5) });
     }],
     [3, () => {
       const input = any();

@@ -4,6 +4,7 @@ import { assertParity, randomImages } from './compare';
 import { randomGraph } from './graphs';
 import { Random, randomTensors } from './random';
 
+// Any range of seeds can be tried.
 const [first, count] = [Number(process.env.FIRST_SEED ?? 0), Number(process.env.SEEDS ?? 1500)];
 
 describe('random graphs', () => {
@@ -21,6 +22,7 @@ describe('random graphs', () => {
       );
     }
     failures.sort((a, b) => a.length - b.length);
-    assert.equal(failures.length, 0, `${failures.length} of ${count} fail, the smallest:\n${failures.slice(0, 3).join('\n')}`);
+    const smallest = failures.slice(0, 3).join('\n');
+    assert.equal(failures.length, 0, `${failures.length} of ${count} fail, the smallest:\n${smallest}`);
   });
 });

@@ -1,8 +1,8 @@
 import type { Graph, Layer, Padding } from '../../lib/network/layers';
 
 /**
- * The meaning of a graph, written as plainly as it goes: one loop nest per layer, in doubles, nothing folded or reordered,
- * and sharing no code with lib/network or the native core, so that a common mistake cannot hide.
+ * The meaning of a graph, written as plainly as it goes: one loop nest per layer, in doubles, nothing folded or
+ * reordered, and sharing no code with lib/network or the native core, so that a common mistake cannot hide.
  */
 export interface Value {
   channels: number;
@@ -63,7 +63,9 @@ function evaluate(layer: Layer, values: Value[], tensors: Tensors, image: Parame
     case 'maxPool':
       return pool(layer, values[layer.input]!, (cells) => Math.max(...cells));
     case 'avgPool':
-      return pool(layer, values[layer.input]!, (cells, padded) => sum(cells) / (layer.countPadding ? padded : cells.length));
+      return pool(layer, values[layer.input]!, (cells, padded) => {
+        return sum(cells) / (layer.countPadding ? padded : cells.length);
+      });
     case 'globalPool': {
       const { channels, height, width, data } = values[layer.input]!;
       const area = height * width;
