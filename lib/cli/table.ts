@@ -42,7 +42,7 @@ function format(tables: NetworkTable[]): string {
   ];
   const header = ['Layer', 'Output', 'Kernel', 'Stride', 'Repeat', ...tables.map(({ groups }) => `g=${groups}`)];
   return [
-    `ShuffleNet ${tables[0]!.scale}x, output channels for g groups; complexity: multiply-adds, as in the paper without FC`,
+    `ShuffleNet ${tables[0]!.scale}x, output channels for g groups; complexity in multiply-adds, without FC`,
     '',
     columns([
       header,
