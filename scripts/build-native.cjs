@@ -5,7 +5,7 @@ const { existsSync } = require('node:fs');
 const path = require('node:path');
 
 const prefix = path.resolve(process.execPath, '..', '..');
-const args = [require.resolve('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs', '2', '--loglevel', 'warn'];
+const args = [require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build', '--jobs', '2', '--loglevel', 'warn'];
 if (existsSync(path.join(prefix, 'include', 'node', 'common.gypi'))) args.push('--nodedir', prefix);
 const { status } = spawnSync(process.execPath, args, { cwd: path.resolve(__dirname, '..'), stdio: 'inherit' });
 process.exitCode = status ?? 1;
