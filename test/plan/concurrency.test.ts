@@ -4,14 +4,14 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 import { buildGraph } from '../../lib/network/graph';
 import { resolveNetwork } from '../../lib/network/table';
-import { assertClose, assertSame, build, coded, expected, randomImages } from './compare';
+import { assertClose, assertSame, build, coded, expected, randomImages, type Expected } from './compare';
 import { randomTensors } from './random';
 
 const graph = buildGraph(resolveNetwork({ groups: 3, scale: 0.25, classes: 7 }));
 const tensors = randomTensors(graph, 1);
 const sizes = [[32, 32], [64, 48], [33, 47], [96, 64], [40, 40], [128, 32]] as const; // more than plans are kept
 const batches = sizes.map(([height, width], i) => randomImages(1 + (i % 3), height, width, i));
-const wanted = batches.map((images) => expected(graph, tensors, images) as Float64Array);
+const wanted = batches.map((images) => expected(graph, tensors, images) as Expected);
 
 const start = (model: Awaited<ReturnType<typeof build>>, { data, n, height, width }: (typeof batches)[number]) => {
   const logits = new Float32Array(n * 7);
