@@ -46,7 +46,7 @@ const graphs: Record<string, (b: Builder, x: number, y: number) => number | void
   'batch norm after relu': (b, x) => b.batchNorm(b.relu(b.conv(x, 8))),
   'batch norm of the input': (b) => b.batchNorm(b.input),
   'batch norm twice': (b, x) => b.batchNorm(b.batchNorm(b.conv(x, 8), { gamma: false }), { beta: false }),
-  'batch norm of a value with other readers': (b, x) => b.add(b.batchNorm(x), x),
+  'batch norm of a value with other readers': (b, x, y) => b.add(b.batchNorm(y), y),
   'batch norm of a fully connected layer': (b, x) => b.relu(b.batchNorm(b.fullyConnected(b.globalPool(x), 9))),
   'concatenation of shuffled values': (b, x, y) => b.conv(b.concat(b.shuffle(x, 3), b.shuffle(y, 2)), 6, { groups: 3 }),
   'concatenation of a value with itself': (b, x) => b.conv(b.concat(x, x), 6, { groups: 2 }),
@@ -123,6 +123,10 @@ const graphs: Record<string, (b: Builder, x: number, y: number) => number | void
     const sum = b.relu(b.add(x, b.conv(y, 12)));
     const next = b.relu(b.add(sum, b.conv(sum, 12)));
     b.concat(next, sum);
+  },
+  'a residual that a depthwise convolution reads after the sum': (b, x, y) => {
+    const sum = b.add(x, b.conv(y, 12));
+    b.add(b.conv(sum, 12), b.depthwise(x));
   },
   'a residual of a residual of a residual': (b, x) => {
     let z = b.relu(b.conv(x, 12));
