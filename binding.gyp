@@ -1,19 +1,6 @@
 # What users build: npm runs node-gyp on this. CMakeLists.txt builds the same sources for developers.
 {
   'includes': ['native/native.gypi'],
-  'target_defaults': {
-    'include_dirs': ['native'],
-    # Exceptions carry errors up to the addon's border; kernels throw none.
-    'cflags_cc!': ['-fno-exceptions', '-fno-rtti'],
-    'cflags_cc': ['-std=c++17', '-fexceptions', '-fvisibility=hidden'],
-    'cflags': ['-Wall', '-Wextra'],
-    'xcode_settings': {
-      'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
-      'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
-      'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
-    },
-    'msvs_settings': {'VCCLCompilerTool': {'ExceptionHandling': 1, 'AdditionalOptions': ['/std:c++17']}},
-  },
   'targets': [
     {
       'target_name': 'shufflenet',
@@ -25,6 +12,8 @@
         # A worker thread that is being terminated must not take the process with it.
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
+      # The executor's threads outlive the worker thread that loaded the addon, so its code must stay.
+      'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,nodelete']}]],
     },
   ],
 }

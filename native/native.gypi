@@ -5,8 +5,11 @@
   'variables': {
     'core_files': [
       'core/cpu_features.cc',
+      'core/executor.cc',
+      'core/processors.cc',
       'core/thread_pool.cc',
       'graph/fuse.cc',
+      'graph/parameter.cc',
       'graph/shapes.cc',
       'kernels/dwconv/dwconv_avx2.cc',
       'kernels/dwconv/dwconv_avx512.cc',
@@ -44,6 +47,7 @@
       'addon/arguments.cc',
       'addon/errors.cc',
       'addon/native_model.cc',
+      'addon/task.cc',
     ],
   },
   'target_defaults': {

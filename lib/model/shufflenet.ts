@@ -95,7 +95,7 @@ export class ShuffleNet {
     try {
       const { isa, available } = binding().backend();
       const backend = { isa, threads, available };
-      const native = await binding().createModel(graph, loaded.tensors, { threads });
+      const native = await binding().createModel(0, graph, loaded.tensors, { threads });
       return new ShuffleNet(native, graph, loaded, backend, limitPixels === undefined ? {} : { limitPixels });
     } catch (error) {
       throw fromNative(error);
@@ -204,7 +204,7 @@ export class ShuffleNet {
     }
     try {
       const data = new Float32Array(n * this.network.classes);
-      await this.#native.run(pixels, n, height, width, softmax, data);
+      await this.#native.run(0, pixels, n, height, width, softmax, [data]);
       return { n, data };
     } catch (error) {
       throw fromNative(error);

@@ -1,24 +1,55 @@
 import type { Graph } from '../network/layers';
 
-/** The one typed description of the native addon (native/addon). */
+/** A tensor's values: float32, or as a weights file has them (little-endian, any address). */
+export type NativeTensor = Float32Array | { dtype: 'F32' | 'F16' | 'BF16'; bytes: Uint8Array };
+
+/** The one typed description of the native addon (native/addon). Its errors are Errors with a `code`. */
 export interface NativeBinding {
-  /** The instruction set in use and all that this CPU has, best first. Throws ERR_ISA on a wrong SHUFFLENET_ISA. */
-  backend(): { isa: string; available: string[] };
   /**
-   * Compiles the graph and packs the weights on a worker thread. `tensors` are read before the promise settles, in
-   * place, and must not change until then; they are not needed afterwards.
+   * The instruction set in use, all that this CPU has (best first), and how many runs the process makes at once. Throws
+   * ERR_ISA on a wrong SHUFFLENET_ISA.
    */
-  createModel(graph: Graph, tensors: Record<string, Float32Array>, options: { threads: number }): Promise<NativeModel>;
+  backend(): { isa: string; available: string[]; processors: number };
+  /**
+   * Converts, checks, folds and packs the weights on a thread of the addon's own. `tensors` are read in place until the
+   * promise settles. Models of the same non-empty `key`, which must name the contents of graph and tensors, share packed
+   * weights in all threads of the process. `id` is for cancel(). Rejects with ERR_NETWORK, ERR_WEIGHTS_TENSOR,
+   * ERR_WEIGHTS_VALUE, ERR_MEMORY, ERR_ABORTED.
+   */
+  createModel(
+    id: number,
+    graph: Graph,
+    tensors: Readonly<Record<string, NativeTensor>>,
+    options: { threads: number; key?: string },
+  ): Promise<NativeModel>;
+  /** Makes the promise of the call with this id reject with ERR_ABORTED, where it has not settled. */
+  cancel(id: number): void;
 }
+
+/**
+ * Arguments: input, NCHW, n * channels * height * width values; whether logits become probabilities; and for the graph's
+ * output and each of its taps an array of n * channels * height * width values, written in place, or undefined where it
+ * is not wanted. What comes after the last wanted one is not computed.
+ */
+type RunArguments = [
+  input: Float32Array,
+  n: number,
+  height: number,
+  width: number,
+  softmax: boolean,
+  outputs: readonly (Float32Array | undefined)[],
+];
 
 export interface NativeModel {
   /**
-   * input: NCHW, n * channels * h * w values; output: n * classes values, written in place. `softmax` turns logits into
-   * probabilities. Runs off the event loop; both arrays must stay untouched until the promise settles.
+   * Runs on the addon's threads, images of a batch in parallel. All arrays must stay untouched until the promise settles.
+   * Rejects with ERR_INPUT, ERR_MEMORY, ERR_ABORTED; throws ERR_INPUT, ERR_OPTION, ERR_CLOSED.
    */
-  run(input: Float32Array, n: number, height: number, width: number, softmax: boolean, output: Float32Array): Promise<void>;
-  /** Bytes held: packed weights, and the arenas of the input sizes seen so far. */
+  run(id: number, ...args: RunArguments): Promise<void>;
+  /** Runs on the calling thread, image by image. */
+  runSync(...args: RunArguments): void;
+  /** Bytes held: folded and packed weights (shared with models of the same key), and arenas of the latest input sizes. */
   memory(): { weights: number; arenas: number };
-  /** Frees everything once runs in flight are done; later calls reject with ERR_CLOSED. */
+  /** Frees everything once runs in flight are done; later calls throw ERR_CLOSED. */
   close(): void;
 }

@@ -49,4 +49,6 @@ export interface Graph {
   layers: Layer[];
   /** Index of the layer whose value is the network's output (logits, a 1x1 plane). */
   output: number;
+  /** Further layers whose values can be asked for: features. */
+  taps?: number[];
 }

@@ -1,8 +1,9 @@
-// The addon's two functions: lib/native/types.ts, NativeBinding.
+// The addon's functions: lib/native/types.ts, NativeBinding.
 #include <napi.h>
 
 #include "addon/errors.h"
 #include "addon/native_model.h"
+#include "addon/task.h"
 #include "kernels/kernels.h"
 
 namespace sn {
@@ -19,14 +20,21 @@ Napi::Value backend(const Napi::CallbackInfo& info) {
   Napi::Array available = Napi::Array::New(env);
   for (const Kernels& kernels : available_kernels()) available.Set(available.Length(), kernels.isa);
   result.Set("available", available);
+  result.Set("processors", Executor::instance().threads());
   return result;
 }
 
+void cancel(const Napi::CallbackInfo& info) {
+  if (info[0].IsNumber()) Environment::of(info.Env()).cancel(info[0].As<Napi::Number>().DoubleValue());
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  auto* data = new AddonData{Napi::Persistent(NativeModel::define(env))};
-  env.SetInstanceData(data);
+  auto* environment = new Environment(env);
+  env.SetInstanceData(environment);
+  environment->model_class = Napi::Persistent(NativeModel::define(env));
   exports.Set("backend", Napi::Function::New(env, backend));
   exports.Set("createModel", Napi::Function::New(env, NativeModel::create));
+  exports.Set("cancel", Napi::Function::New(env, cancel));
   return exports;
 }
 

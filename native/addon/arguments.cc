@@ -59,13 +59,28 @@ Parameter to_parameter(Napi::Object layer, const char* role, Napi::Object tensor
   if (!layer.Has(role)) return parameter;
   parameter.name = to_text(layer.Get(role), role);
   const Napi::Value tensor = tensors.Get(parameter.name);
-  if (!tensor.IsTypedArray() || tensor.As<Napi::TypedArray>().TypedArrayType() != napi_float32_array) {
-    throw_error(layer.Env(), "ERR_WEIGHTS_TENSOR", "tensor '" + parameter.name + "' must be a Float32Array");
+  if (tensor.IsTypedArray() && tensor.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array) {
+    const Napi::Float32Array values = tensor.As<Napi::Float32Array>();
+    parameter.data = values.Data();
+    parameter.size = values.ElementLength();
+    return parameter;
   }
-  const Napi::Float32Array values = tensor.As<Napi::Float32Array>();
-  parameter.data = values.Data();
-  parameter.size = values.ElementLength();
-  return parameter;
+  constexpr std::pair<const char*, DataType> kTypes[] = {
+      {"F32", DataType::kF32}, {"F16", DataType::kF16}, {"BF16", DataType::kBF16}};
+  if (tensor.IsObject() && tensor.As<Napi::Object>().Get("bytes").IsTypedArray()) {
+    const Napi::Object stored = tensor.As<Napi::Object>();
+    const Napi::TypedArray bytes = stored.Get("bytes").As<Napi::TypedArray>();
+    const std::string dtype = to_text(stored.Get("dtype"), "dtype");
+    for (const auto& [name, type] : kTypes) {
+      if (dtype != name || bytes.TypedArrayType() != napi_uint8_array) continue;
+      parameter.type = type;
+      parameter.data = bytes.As<Napi::Uint8Array>().Data();
+      parameter.size = bytes.ByteLength() / (type == DataType::kF32 ? 4 : 2);
+      return parameter;
+    }
+  }
+  throw_error(layer.Env(), "ERR_WEIGHTS_TENSOR",
+              "tensor '" + parameter.name + "' must be a Float32Array or bytes of dtype F32, F16 or BF16");
 }
 
 Layer to_layer(Napi::Object from, Napi::Object tensors) {
@@ -107,7 +122,11 @@ Graph to_graph(Napi::Object from, Napi::Object tensors) {
     const Napi::HandleScope scope(from.Env());
     graph.layers.push_back(to_layer(to_object(layers.Get(i), "a layer"), tensors));
   }
-  graph.output = to_int(from.Get("output"), "graph.output", 0, kMost);
+  graph.outputs.push_back(to_int(from.Get("output"), "graph.output", 0, kMost));
+  if (from.Get("taps").IsArray()) {
+    const Napi::Array taps = from.Get("taps").As<Napi::Array>();
+    for (uint32_t i = 0; i < taps.Length(); i++) graph.outputs.push_back(to_int(taps.Get(i), "graph.taps", 0, kMost));
+  }
   return graph;
 }
 

@@ -6,7 +6,8 @@
 
 namespace sn {
 
-// lib/network/layers.ts. Parameters point into `tensors`' memory, which must be kept alive.
+// lib/network/layers.ts. Parameters point into the memory of `tensors`, which must be kept alive: for each name a
+// Float32Array, or {dtype: 'F32' | 'F16' | 'BF16', bytes: Uint8Array}.
 Graph to_graph(Napi::Object graph, Napi::Object tensors);
 
 // A whole number in [least, most].

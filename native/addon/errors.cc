@@ -11,8 +11,10 @@ const char* name_of(ErrorCode code) {
   switch (code) {
     case ErrorCode::kGraph: return "ERR_NETWORK";
     case ErrorCode::kTensor: return "ERR_WEIGHTS_TENSOR";
+    case ErrorCode::kValue: return "ERR_WEIGHTS_VALUE";
     case ErrorCode::kInput: return "ERR_INPUT";
     case ErrorCode::kIsa: return "ERR_ISA";
+    case ErrorCode::kCancelled: return "ERR_ABORTED";
   }
   return "ERR_NATIVE";
 }

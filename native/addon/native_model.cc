@@ -1,84 +1,107 @@
 #include "addon/native_model.h"
 
+#include <algorithm>
+
 #include "addon/arguments.h"
-#include "addon/errors.h"
+#include "addon/task.h"
 
 namespace sn {
 namespace {
 
-// Work on a thread of Node's pool that settles a promise. The core's errors pass through it.
-class PromiseWorker : public Napi::AsyncWorker {
+double to_id(Napi::Value value) {
+  if (!value.IsNumber()) throw_error(value.Env(), "ERR_OPTION", "id must be a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+void let_go(Napi::ObjectReference& reference, bool suppress) {
+  if (suppress) {
+    reference.SuppressDestruct();
+  } else {
+    reference.Reset();
+  }
+}
+
+class CreateTask : public Task {
  public:
-  explicit PromiseWorker(Napi::Env env) : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
+  CreateTask(Napi::Env env, double id, Graph graph, Napi::Object tensors, const Kernels& kernels, std::string key,
+             int threads)
+      : Task(env, id), graph_(std::move(graph)), tensors_(Napi::Persistent(tensors)), kernels_(kernels),
+        key_(std::move(key)), threads_(threads) {}
 
  protected:
-  virtual void work() = 0;
-  virtual Napi::Value result(Napi::Env env) = 0;
-
-  void Execute() override {
-    try {
-      work();
-    } catch (...) {
-      failure_ = Failure::current();
-      failed_ = true;
-    }
-  }
-  void OnOK() override {
-    if (failed_) {
-      deferred_.Reject(failure_.to_error(Env()).Value());
-    } else {
-      deferred_.Resolve(result(Env()));
-    }
-  }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  Failure failure_{};
-  bool failed_ = false;
-};
-
-class CreateWorker : public PromiseWorker {
- public:
-  CreateWorker(Napi::Env env, Graph graph, Napi::Object tensors, const Kernels& kernels, int threads)
-      : PromiseWorker(env), graph_(std::move(graph)), tensors_(Napi::Persistent(tensors)), kernels_(kernels),
-        threads_(threads) {}
-
- protected:
-  void work() override { model_ = std::make_shared<Model>(graph_, kernels_, threads_); }
+  void work() override { model_ = std::make_shared<Model>(SharedWeights::get(key_, graph_, kernels_), threads_); }
   Napi::Value result(Napi::Env env) override {
-    return env.GetInstanceData<AddonData>()->model_class.New(
-        {Napi::External<std::shared_ptr<Model>>::New(env, &model_)});
+    return Environment::of(env).model_class.New({Napi::External<std::shared_ptr<Model>>::New(env, &model_)});
   }
+  void release(bool suppress) override { let_go(tensors_, suppress); }
 
  private:
   Graph graph_;
   Napi::ObjectReference tensors_;  // the graph points into them
   const Kernels& kernels_;
+  std::string key_;
   int threads_;
   std::shared_ptr<Model> model_;
 };
 
-class RunWorker : public PromiseWorker {
+// The arguments of run() and runSync(): input, n, height, width, softmax, outputs.
+struct RunArguments {
+  RunArguments(const Napi::CallbackInfo& info, size_t first, const Model& model)
+      : n(to_int(info[first + 1], "n", 1, 1 << 20)), height(to_int(info[first + 2], "height", 1, 1 << 14)),
+        width(to_int(info[first + 3], "width", 1, 1 << 14)), softmax(info[first + 4].ToBoolean()),
+        arrays(info[first + 5].IsArray() ? info[first + 5].As<Napi::Array>() : Napi::Array::New(info.Env())) {
+    const size_t size = static_cast<size_t>(n) * model.input_channels() * height * width;
+    array = to_floats(info[first], "input", size);
+    input = array.Data();
+    if (arrays.Length() != model.outputs()) {
+      throw_error(info.Env(), "ERR_OPTION",
+                  "outputs must be an array of " + std::to_string(model.outputs()) + " arrays or undefined");
+    }
+    for (uint32_t i = 0; i < arrays.Length(); i++) {
+      const Napi::Value value = arrays.Get(i);
+      if (value.IsUndefined()) {
+        outputs.push_back({nullptr, 0});
+        continue;
+      }
+      const size_t length = value.IsTypedArray() ? value.As<Napi::TypedArray>().ElementLength() : 0;
+      Napi::Float32Array output = to_floats(value, "an output", std::max<size_t>(length, 1));
+      outputs.push_back({output.Data(), length});
+    }
+  }
+
+  int n, height, width;
+  bool softmax;
+  Napi::Array arrays;
+  Napi::Float32Array array;
+  const float* input;
+  std::vector<Model::Output> outputs;
+};
+
+class RunTask : public Task {
  public:
-  RunWorker(Napi::Env env, std::shared_ptr<Model> model, Napi::Float32Array input, int n, int height, int width,
-            bool softmax, Napi::Float32Array output)
-      : PromiseWorker(env), model_(std::move(model)), n_(n), height_(height), width_(width), softmax_(softmax),
-        input_(input.Data()), output_(output.Data()), keep_input_(Napi::Persistent(input.As<Napi::Object>())),
-        keep_output_(Napi::Persistent(output.As<Napi::Object>())) {}
+  RunTask(Napi::Env env, double id, std::shared_ptr<Model> model, const RunArguments& a)
+      : Task(env, id), model_(std::move(model)), n_(a.n), height_(a.height), width_(a.width), softmax_(a.softmax),
+        input_(a.input), outputs_(a.outputs), keep_input_(Napi::Persistent(a.array.As<Napi::Object>())),
+        keep_outputs_(Napi::Persistent(a.arrays.As<Napi::Object>())) {}
 
  protected:
-  void work() override { model_->run(input_, n_, height_, width_, softmax_, output_); }
+  void work() override {
+    model_->run(input_, n_, height_, width_, softmax_, outputs_, next_, cancellation());
+  }
   Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+  void release(bool suppress) override {
+    let_go(keep_input_, suppress);
+    let_go(keep_outputs_, suppress);
+  }
 
  private:
   std::shared_ptr<Model> model_;
   int n_, height_, width_;
   bool softmax_;
   const float* input_;
-  float* output_;
-  Napi::ObjectReference keep_input_, keep_output_;
+  std::vector<Model::Output> outputs_;
+  std::atomic<int> next_{0};
+  Napi::ObjectReference keep_input_, keep_outputs_;
 };
 
 }  // namespace
@@ -86,18 +109,26 @@ class RunWorker : public PromiseWorker {
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeModel>(info) {
   if (!info[0].IsExternal()) throw_error(info.Env(), "ERR_NATIVE", "use createModel()");
   model_ = *info[0].As<Napi::External<std::shared_ptr<Model>>>().Data();
+  report(info.Env(), static_cast<int64_t>(model_->memory().weights));
+}
+
+NativeModel::~NativeModel() { report(Env(), 0); }
+
+void NativeModel::report(Napi::Env env, int64_t bytes) {
+  if (bytes != reported_) Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reported_);
+  reported_ = bytes;
 }
 
 Napi::Function NativeModel::define(Napi::Env env) {
   return DefineClass(env, "NativeModel",
-                     {InstanceMethod<&NativeModel::run>("run"), InstanceMethod<&NativeModel::memory>("memory"),
-                      InstanceMethod<&NativeModel::close>("close")});
+                     {InstanceMethod<&NativeModel::run>("run"), InstanceMethod<&NativeModel::run_sync>("runSync"),
+                      InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::close>("close")});
 }
 
 Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (!info[0].IsObject() || !info[1].IsObject() || !info[2].IsObject()) {
-    throw_error(env, "ERR_OPTION", "createModel(graph, tensors, options) takes three objects");
+  if (!info[1].IsObject() || !info[2].IsObject() || !info[3].IsObject()) {
+    throw_error(env, "ERR_OPTION", "createModel(id, graph, tensors, options) takes a number and three objects");
   }
   const Kernels* kernels = nullptr;
   try {
@@ -105,25 +136,33 @@ Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
   } catch (const std::exception&) {
     throw Failure::current().to_error(env);
   }
-  const int threads = to_int(info[2].As<Napi::Object>().Get("threads"), "threads", 1, 1024);
-  const Napi::Object tensors = info[1].As<Napi::Object>();
-  auto* worker = new CreateWorker(env, to_graph(info[0].As<Napi::Object>(), tensors), tensors, *kernels, threads);
-  worker->Queue();
-  return worker->promise();
+  const Napi::Object tensors = info[2].As<Napi::Object>(), options = info[3].As<Napi::Object>();
+  const int threads = to_int(options.Get("threads"), "threads", 1, 1024);
+  const std::string key = options.Get("key").IsString() ? options.Get("key").As<Napi::String>() : std::string();
+  return Task::start(std::make_shared<CreateTask>(env, to_id(info[0]), to_graph(info[1].As<Napi::Object>(), tensors),
+                                                  tensors, *kernels, key, threads));
 }
 
 Napi::Value NativeModel::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!model_) throw_error(env, "ERR_CLOSED", "the model is closed");
-  const int n = to_int(info[1], "n", 1, 1 << 20);
-  const int height = to_int(info[2], "height", 1, 1 << 14), width = to_int(info[3], "width", 1, 1 << 14);
-  const size_t image = static_cast<size_t>(model_->input_channels()) * height * width;
-  const Napi::Float32Array input = to_floats(info[0], "input", n * image);
-  const Napi::Float32Array output =
-      to_floats(info[5], "output", static_cast<size_t>(n) * model_->output_channels());
-  auto* worker = new RunWorker(env, model_, input, n, height, width, info[4].ToBoolean(), output);
-  worker->Queue();
-  return worker->promise();
+  const RunArguments arguments(info, 1, *model_);
+  auto task = std::make_shared<RunTask>(env, to_id(info[0]), model_, arguments);
+  // One image a thread; or all threads on one image after another.
+  const int times = model_->threads() == 1 ? std::min(arguments.n, Executor::instance().threads()) : 1;
+  return Task::start(std::move(task), times);
+}
+
+void NativeModel::run_sync(const Napi::CallbackInfo& info) {
+  if (!model_) throw_error(info.Env(), "ERR_CLOSED", "the model is closed");
+  const RunArguments a(info, 0, *model_);
+  const std::shared_ptr<Model> model = model_;
+  std::atomic<int> next{0};
+  try {
+    model->run(a.input, a.n, a.height, a.width, a.softmax, a.outputs, next, Cancellation());
+  } catch (const std::exception&) {
+    throw Failure::current().to_error(info.Env());
+  }
 }
 
 Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {
@@ -134,6 +173,9 @@ Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {
   return result;
 }
 
-void NativeModel::close(const Napi::CallbackInfo&) { model_.reset(); }
+void NativeModel::close(const Napi::CallbackInfo& info) {
+  model_.reset();
+  report(info.Env(), 0);
+}
 
 }  // namespace sn

@@ -12,22 +12,22 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
  public:
   // Only for create(): the constructor takes the model as an external.
   explicit NativeModel(const Napi::CallbackInfo& info);
+  ~NativeModel();
   static Napi::Function define(Napi::Env env);
 
-  // createModel(graph, tensors, {threads}): Promise<NativeModel>
+  // createModel(id, graph, tensors, {threads, key}): Promise<NativeModel>
   static Napi::Value create(const Napi::CallbackInfo& info);
 
  private:
   Napi::Value run(const Napi::CallbackInfo& info);
+  void run_sync(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
+  // Tells the garbage collector what hangs on this object.
+  void report(Napi::Env env, int64_t bytes);
 
   std::shared_ptr<Model> model_;  // null after close()
-};
-
-// Of one environment: the addon may be loaded in many worker threads at once.
-struct AddonData {
-  Napi::FunctionReference model_class;
+  int64_t reported_ = 0;
 };
 
 }  // namespace sn

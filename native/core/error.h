@@ -5,7 +5,7 @@
 
 namespace sn {
 
-enum class ErrorCode { kGraph, kTensor, kInput, kIsa };
+enum class ErrorCode { kGraph, kTensor, kValue, kInput, kIsa, kCancelled };
 
 struct Error : std::runtime_error {
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code(code) {}

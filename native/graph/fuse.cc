@@ -17,7 +17,7 @@ class Fuser {
     for (layer_ = 0; layer_ < static_cast<int>(graph_.layers.size()); layer_++) {
       value_of_.push_back(lower(graph_.layers[layer_]));
     }
-    result_.output = value_of_[graph_.output];
+    for (const int output : graph_.outputs) result_.outputs.push_back(value_of_[output]);
     return std::move(result_);
   }
 
@@ -38,8 +38,11 @@ class Fuser {
       if (layer_ > 0) uses_[layer.input]++;
       if (two) uses_[layer.input2]++;
     }
-    if (graph_.output < 0 || graph_.output >= size) throw Error(ErrorCode::kGraph, "the output is not a layer");
-    uses_[graph_.output]++;
+    if (graph_.outputs.empty()) throw Error(ErrorCode::kGraph, "the graph has no output");
+    for (const int output : graph_.outputs) {
+      if (output < 0 || output >= size) throw Error(ErrorCode::kGraph, "an output is not a layer");
+      uses_[output]++;
+    }
   }
 
   bool only_use(int layer) const { return uses_[layer] == 1; }
@@ -86,23 +89,18 @@ class Fuser {
     fail("unknown kind");
   }
 
-  void check(const Parameter& parameter, size_t size) const {
+  std::vector<float> read(const Parameter& parameter, size_t size) const {
     if (parameter.size != size || !parameter.data) {
       throw Error(ErrorCode::kTensor, "tensor '" + parameter.name + "' has " + std::to_string(parameter.size) +
                                           " values, layer '" + graph_.layers[layer_].name + "' needs " +
                                           std::to_string(size));
     }
+    return values_of(parameter);
   }
 
   void load_parameters(const Layer& layer, size_t per_channel, Op& op) const {
-    const size_t size = per_channel * layer.channels;
-    check(layer.weight, size);
-    op.weights.assign(layer.weight.data, layer.weight.data + size);
-    op.bias.assign(layer.channels, 0.0f);
-    if (layer.bias.data) {
-      check(layer.bias, layer.channels);
-      op.bias.assign(layer.bias.data, layer.bias.data + layer.channels);
-    }
+    op.weights = read(layer.weight, per_channel * layer.channels);
+    op.bias = layer.bias.data ? read(layer.bias, layer.channels) : std::vector<float>(layer.channels, 0.0f);
   }
 
   // Rows of per-channel parameters, moved from logical order to the order of the value's channels in its tensor.
@@ -159,10 +157,14 @@ class Fuser {
   int batch_norm(const Layer& layer) {
     const int id = value_of_[layer.input];
     const int channels = value(id).channels;
-    check(layer.mean, channels);
-    check(layer.variance, channels);
-    if (layer.gamma.data) check(layer.gamma, channels);
-    if (layer.beta.data) check(layer.beta, channels);
+    const std::vector<float> mean = read(layer.mean, channels), variance = read(layer.variance, channels);
+    const std::vector<float> gamma = layer.gamma.data ? read(layer.gamma, channels) : std::vector<float>(channels, 1.0f);
+    const std::vector<float> beta = layer.beta.data ? read(layer.beta, channels) : std::vector<float>(channels, 0.0f);
+    for (int c = 0; c < channels; c++) {
+      if (variance[c] > 0) continue;
+      throw Error(ErrorCode::kValue, "tensor '" + layer.variance.name + "' holds " + std::to_string(variance[c]) +
+                                         " at index " + std::to_string(c) + "; variances must be positive");
+    }
     Op* op = producer(id);
     const bool folds = op && only_use(layer.input) && !op->relu && op->residual < 0 && !op->bias.empty();
     int result = id;
@@ -180,14 +182,12 @@ class Fuser {
     const size_t width = op->weights.size() / channels;
     for (int c = 0; c < channels; c++) {
       const int row = value(result).map.empty() ? c : value(result).map[c];
-      const double factor = (layer.gamma.data ? layer.gamma.data[c] : 1.0) /
-                            std::sqrt(static_cast<double>(layer.variance.data[c]) + layer.epsilon);
+      const double factor = gamma[c] / std::sqrt(static_cast<double>(variance[c]) + layer.epsilon);
       for (size_t i = 0; i < width; i++) {
         float& w = op->weights[row * width + i];
         w = static_cast<float>(w * factor);
       }
-      op->bias[row] = static_cast<float>((static_cast<double>(op->bias[row]) - layer.mean.data[c]) * factor +
-                                         (layer.beta.data ? layer.beta.data[c] : 0.0));
+      op->bias[row] = static_cast<float>((static_cast<double>(op->bias[row]) - mean[c]) * factor + beta[c]);
     }
     return result;
   }

@@ -53,10 +53,12 @@ struct FusedGraph {
   std::vector<Op> ops;
   std::vector<Value> values;
   std::vector<Tensor> tensors;
-  int input = -1, output = -1;  // values
+  int input = -1;            // values
+  std::vector<int> outputs;  // of graph.outputs
 };
 
-// Throws Error(kGraph) on an ill-formed graph, Error(kTensor) on a parameter of the wrong size.
+// Throws Error(kGraph) on an ill-formed graph, Error(kTensor) on a parameter of the wrong size, Error(kValue) on a value
+// that is not finite or a variance that is not positive.
 FusedGraph fuse(const Graph& graph);
 
 }  // namespace sn

@@ -12,12 +12,19 @@ struct Padding {
   bool same = false;       // TensorFlow's SAME instead
 };
 
-// A named parameter, owned by the caller, which must outlive fuse(). Null data where a layer has none.
+enum class DataType { kF32, kF16, kBF16 };
+
+// A named parameter as a weights file has it: little-endian, at any address, owned by the caller, who keeps it until
+// fuse() has returned. Null data where a layer has none.
 struct Parameter {
   std::string name;
-  const float* data = nullptr;
-  size_t size = 0;
+  const void* data = nullptr;
+  size_t size = 0;  // values
+  DataType type = DataType::kF32;
 };
+
+// Its values as float32. Throws Error(kValue) at a value that is not finite.
+std::vector<float> values_of(const Parameter& parameter);
 
 enum class LayerKind {
   kInput,
@@ -51,7 +58,7 @@ struct Layer {
 
 struct Graph {
   std::vector<Layer> layers;
-  int output = -1;
+  std::vector<int> outputs;  // layers whose values can be asked for
 };
 
 }  // namespace sn

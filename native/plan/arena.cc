@@ -25,7 +25,7 @@ void Plan::place() {
     const Op& op = graph_.ops[i];
     for (const int value : {op.input, op.residual, op.factor, op.output}) touch(value, i);
   }
-  touch(graph_.output, count);
+  for (size_t i = 0; i < graph_.outputs.size(); i++) touch(graph_.outputs[i], ready_[i]);
 
   for (size_t t = 0; t < lives.size(); t++) {
     const Placement& p = placements_[t];

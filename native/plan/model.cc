@@ -1,5 +1,8 @@
 #include "plan/model.h"
 
+#include <chrono>
+
+#include "core/error.h"
 #include "core/flush_denormals.h"
 
 namespace sn {
@@ -34,9 +37,6 @@ class Model::Lease {
   AlignedBuffer arena_;
 };
 
-Model::Model(const Graph& graph, const Kernels& kernels, int threads)
-    : kernels_(kernels), graph_(fuse(graph)), weights_(graph_, kernels), pool_(threads) {}
-
 std::shared_ptr<Model::Sized> Model::plan_for(int height, int width) {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (auto it = plans_.begin(); it != plans_.end(); ++it) {
@@ -50,28 +50,78 @@ std::shared_ptr<Model::Sized> Model::plan_for(int height, int width) {
   return plans_.front();
 }
 
-void Model::run(const float* input, int n, int height, int width, bool softmax, float* output) {
+void Model::check(int n, int height, int width, const std::vector<Output>& outputs) {
   const std::shared_ptr<Sized> sized = plan_for(height, width);
-  const Lease arena(*sized);
-  std::unique_lock<std::mutex> pool(pool_mutex_, std::defer_lock);
-  if (pool_.threads() > 1) pool.lock();
-  const FlushDenormals flush;
-  const size_t image = static_cast<size_t>(input_channels()) * height * width, values = sized->plan.output_size();
-  for (int i = 0; i < n; i++, input += image, output += values) {
-    sized->plan.run(input, output, arena.data(), pool_);
-    if (softmax) sn::softmax(output, output_channels());
+  for (size_t i = 0; i < outputs.size(); i++) {
+    const size_t size = n * sized->plan.output_size(i);
+    if (!outputs[i].data || outputs[i].size == size) continue;
+    throw Error(ErrorCode::kInput, "output " + std::to_string(i) + " needs " + std::to_string(size) + " values, not " +
+                                       std::to_string(outputs[i].size));
   }
 }
 
+void Model::run(const float* input, int n, int height, int width, bool softmax, const std::vector<Output>& outputs,
+                std::atomic<int>& next, const Cancellation& cancellation) {
+  check(n, height, width, outputs);
+  const std::shared_ptr<Sized> sized = plan_for(height, width);
+  const Lease arena(*sized);
+  std::unique_lock<std::timed_mutex> pool(pool_mutex_, std::defer_lock);
+  while (pool_.threads() > 1 && !pool.try_lock_for(std::chrono::milliseconds(1))) {
+    if (cancellation.cancelled()) throw Error(ErrorCode::kCancelled, "the run was cancelled");
+  }
+  const FlushDenormals flush;
+  const size_t image = static_cast<size_t>(input_channels()) * height * width;
+  std::vector<float*> to(outputs.size());
+  for (int i; (i = next.fetch_add(1, std::memory_order_relaxed)) < n;) {
+    for (size_t o = 0; o < to.size(); o++) {
+      to[o] = outputs[o].data ? outputs[o].data + i * sized->plan.output_size(o) : nullptr;
+    }
+    if (!sized->plan.run(input + i * image, to.data(), arena.data(), pool_, cancellation)) {
+      throw Error(ErrorCode::kCancelled, "the run was cancelled");
+    }
+    if (softmax && to[0]) sn::softmax(to[0], output_channels());
+  }
+}
+
+size_t SharedWeights::bytes() const {
+  size_t floats = 0;
+  for (const Op& op : graph.ops) floats += op.weights.size() + op.bias.size();
+  return packed.bytes() + floats * sizeof(float);
+}
+
+std::shared_ptr<SharedWeights> SharedWeights::get(const std::string& key, const Graph& graph, const Kernels& kernels) {
+  if (key.empty()) return std::make_shared<SharedWeights>(graph, kernels);
+  // Those who ask for the same key at once wait for the first to make it; other keys do not wait.
+  struct Slot {
+    std::mutex mutex;
+    std::weak_ptr<SharedWeights> weights;
+  };
+  static std::mutex mutex;
+  static auto& slots = *new std::map<std::string, std::shared_ptr<Slot>>;
+  std::shared_ptr<Slot> slot;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    for (auto it = slots.begin(); it != slots.end();) {
+      it = it->second.use_count() == 1 && it->second->weights.expired() ? slots.erase(it) : std::next(it);
+    }
+    std::shared_ptr<Slot>& entry = slots[key + ' ' + kernels.isa];
+    if (!entry) entry = std::make_shared<Slot>();
+    slot = entry;
+  }
+  const std::lock_guard<std::mutex> lock(slot->mutex);
+  std::shared_ptr<SharedWeights> weights = slot->weights.lock();
+  if (!weights) slot->weights = weights = std::make_shared<SharedWeights>(graph, kernels);
+  return weights;
+}
+
 Model::Memory Model::memory() const {
-  size_t weights = weights_.bytes(), arenas = 0;
-  for (const Op& op : graph_.ops) weights += (op.weights.size() + op.bias.size()) * sizeof(float);
+  size_t arenas = 0;
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const auto& sized : plans_) {
     const std::lock_guard<std::mutex> inner(sized->mutex);
     for (const AlignedBuffer& arena : sized->arenas) arenas += arena.size() * sizeof(float);
   }
-  return {weights, arenas};
+  return {weights_->bytes(), arenas};
 }
 
 }  // namespace sn

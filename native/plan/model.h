@@ -8,20 +8,49 @@
 
 namespace sn {
 
+// What models of the same weights have in common, in all threads of the process.
+class SharedWeights {
+ public:
+  SharedWeights(const Graph& graph, const Kernels& kernels)
+      : kernels(kernels), graph(fuse(graph)), packed(this->graph, kernels) {}
+  size_t bytes() const;
+
+  const Kernels& kernels;
+  const FusedGraph graph;
+  PackedWeights packed;
+
+  // The weights that are alive under this key, or new ones. The key must name the contents of the graph and of its
+  // parameters; an empty one shares nothing. Throws as fuse().
+  static std::shared_ptr<SharedWeights> get(const std::string& key, const Graph& graph, const Kernels& kernels);
+};
+
 class Model {
  public:
-  // threads: how many work on one image, at least 1. The graph's parameters are not needed afterwards.
-  Model(const Graph& graph, const Kernels& kernels, int threads);
+  // threads: how many work on one image, at least 1.
+  Model(std::shared_ptr<SharedWeights> weights, int threads) : weights_(std::move(weights)), pool_(threads) {}
 
-  int input_channels() const { return graph_.values[graph_.input].channels; }
-  int output_channels() const { return graph_.values[graph_.output].channels; }
+  int input_channels() const { return graph().values[graph().input].channels; }
+  int output_channels() const { return graph().values[graph().outputs[0]].channels; }
+  size_t outputs() const { return graph().outputs.size(); }
+  int threads() const { return pool_.threads(); }
 
-  // input: n dense NCHW images; output: n * output_size(height, width) values, as probabilities where softmax is set. May
-  // be called from several threads at once. Throws Error(kInput) where the size does not fit.
-  void run(const float* input, int n, int height, int width, bool softmax, float* output);
+  // A buffer for each of the graph's outputs, of `n` images; null data where it is not wanted.
+  struct Output {
+    float* data;
+    size_t size;
+  };
+
+  // What a run needs that does not depend on the image. Throws Error(kInput) where the size does not fit the network or a
+  // buffer the output.
+  void check(int n, int height, int width, const std::vector<Output>& outputs);
+
+  // Images [next, n) of n dense NCHW images, each taken from the counter, so that several threads may share the work.
+  // softmax: the first output becomes probabilities. Throws as check() does, std::bad_alloc, and Error(kCancelled).
+  void run(const float* input, int n, int height, int width, bool softmax, const std::vector<Output>& outputs,
+           std::atomic<int>& next, const Cancellation& cancellation);
 
   struct Memory {
-    size_t weights, arenas;  // bytes
+    size_t weights, arenas;  // bytes; weights may be shared with other models
   };
   Memory memory() const;
 
@@ -29,8 +58,8 @@ class Model {
   // A plan and the arenas of the runs that used it, kept for the next.
   struct Sized {
     Sized(Model& model, int height, int width)
-        : height(height), width(width),
-          plan(model.graph_, model.kernels_, model.weights_, height, width, model.pool_.threads()) {}
+        : height(height), width(width), plan(model.graph(), model.weights_->kernels, model.weights_->packed, height,
+                                             width, model.pool_.threads()) {}
     const int height, width;
     const Plan plan;
     std::mutex mutex;
@@ -38,13 +67,12 @@ class Model {
   };
   class Lease;
 
+  const FusedGraph& graph() const { return weights_->graph; }
   std::shared_ptr<Sized> plan_for(int height, int width);
 
-  const Kernels& kernels_;
-  const FusedGraph graph_;
-  PackedWeights weights_;
+  const std::shared_ptr<SharedWeights> weights_;
   ThreadPool pool_;
-  std::mutex pool_mutex_;  // of runs that share the pool
+  std::timed_mutex pool_mutex_;  // of runs that share the pool
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<Sized>> plans_;  // most recent first
 };

@@ -12,6 +12,9 @@ namespace {
 // Scratch rows of one piece stay well inside L1, beside the weights.
 constexpr int kScratchFloats = 4096;
 
+// Pixels of one piece of a pointwise convolution: a fraction of a millisecond, after which a run can be cancelled.
+constexpr int kBlockPixels = 8192;
+
 // Channels that change layout together: a cache line of a pixel.
 constexpr int kTransposeChannels = 16;
 
@@ -40,7 +43,18 @@ Plan::Plan(const FusedGraph& graph, const Kernels& kernels, PackedWeights& weigh
   set_strides();
   steps_.resize(graph_.ops.size());
   for (size_t i = 0; i < steps_.size(); i++) prepare(static_cast<int>(i), weights);
+  find_outputs();
   place();
+}
+
+void Plan::find_outputs() {
+  for (const int output : graph_.outputs) {
+    int ready = 0;
+    for (size_t i = 0; i < graph_.ops.size(); i++) {
+      if (graph_.values[graph_.ops[i].output].tensor == graph_.values[output].tensor) ready = static_cast<int>(i);
+    }
+    ready_.push_back(ready);
+  }
 }
 
 void Plan::infer_shapes(int height, int width) {
@@ -85,9 +99,6 @@ void Plan::infer_shapes(int height, int width) {
       throw Error(ErrorCode::kGraph, "'" + op.name + "' wants factors of a 1x1 plane");
     }
   }
-  // The addon's callers give room for one pixel.
-  const Placement& last = placement(graph_.output);
-  if (last.pixels() != 1) throw Error(ErrorCode::kGraph, "the output must be a 1x1 plane, it is " + size_of(last));
 }
 
 void Plan::set_strides() {
@@ -160,14 +171,15 @@ void Plan::prepare(int index, PackedWeights& weights) {
         step.group_weights = pwconv_planes_size(k, n);
         const ptrdiff_t tile = kernels_.pwconv.planes_nr * lanes;
         const int tiles = ceil_div(out.pixels(), tile);
-        step.block = tile * (threads_ == 1 ? tiles : ceil_div(tiles, std::min(tiles, 4 * threads_)));
+        const int most = threads_ == 1 ? tiles : ceil_div(tiles, std::min(tiles, 4 * threads_));
+        step.block = tile * std::min<ptrdiff_t>(most, kBlockPixels / tile);
       } else {
         step.group_weights = pwconv_channels_size(k, n, lanes);
         step.panels = Split(ceil_div(n, lanes), kernels_.pwconv.channels_nr).parts;
         const int wanted = threads_ == 1 ? 1 : ceil_div(4 * threads_, op.groups * step.panels);
         // The kernel sums single pixels in another order. It makes one of the last pixel where tiles are of two; even
         // blocks that leave more than one pixel over make no others.
-        step.block = std::max<ptrdiff_t>(ceil_div(out.pixels(), wanted), 8);
+        step.block = std::clamp<ptrdiff_t>(ceil_div(out.pixels(), wanted), 8, kBlockPixels);
         step.block += step.block % 2;
         while (step.block < out.pixels() && out.pixels() % step.block == 1) step.block += 2;
       }
@@ -234,8 +246,8 @@ void Plan::prepare(int index, PackedWeights& weights) {
   }
 }
 
-size_t Plan::output_size() const {
-  return static_cast<size_t>(graph_.values[graph_.output].channels) * placement(graph_.output).pixels();
+size_t Plan::output_size(size_t i) const {
+  return static_cast<size_t>(graph_.values[graph_.outputs[i]].channels) * placement(graph_.outputs[i]).pixels();
 }
 
 }  // namespace sn

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/executor.h"
 #include "core/thread_pool.h"
 #include "graph/fuse.h"
 #include "kernels/kernels.h"
@@ -73,11 +74,14 @@ class Plan {
   Plan(const FusedGraph& graph, const Kernels& kernels, PackedWeights& weights, int height, int width, int threads);
 
   size_t arena_floats() const { return arena_floats_ + threads_ * scratch_floats_; }
-  // Values of the network's output for one image: channels * height * width.
-  size_t output_size() const;
+  // Values of the graph's i-th output for one image: channels * height * width.
+  size_t output_size(size_t i) const;
 
-  // One image: input is dense NCHW, output too. The pool has at most the threads given to the constructor.
-  void run(const float* input, float* output, float* arena, ThreadPool& pool) const;
+  // One image: input is dense NCHW, and so are the outputs, one pointer for each of the graph's, null where it is not
+  // wanted; what comes after the last one wanted is not computed. The pool has at most the threads given to the
+  // constructor. Returns false, with outputs in any state, once the run is cancelled.
+  bool run(const float* input, float* const* outputs, float* arena, ThreadPool& pool,
+           const Cancellation& cancellation) const;
 
  private:
   struct Frame;
@@ -90,6 +94,7 @@ class Plan {
   void set_strides();
   void prepare(int index, PackedWeights& weights);
   void prepare_window(const Op& op, Step& step, int planes);
+  void find_outputs();
   void place();
 
   const Placement& placement(int value) const { return placements_[graph_.values[value].tensor]; }
@@ -105,6 +110,7 @@ class Plan {
   int threads_;
   std::vector<Placement> placements_;  // of each tensor
   std::vector<Step> steps_;
+  std::vector<int> ready_;  // of each output: the step after which it is complete
   size_t arena_floats_ = 0, scratch_floats_ = 0;
 };
 

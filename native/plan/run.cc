@@ -15,6 +15,7 @@ struct Plan::Frame {
   const Plan& plan;
   const float* input;
   float* arena;
+  const Cancellation& cancellation;
   const Step* step = nullptr;
 
   float* tensor(int value) const {
@@ -33,6 +34,7 @@ struct Plan::Frame {
   void global_pool(int unit) const;
   void scale(int unit) const;
   void sum(int channel) const;
+  void copy(int value, float* output) const;
 };
 
 void Plan::Frame::pointwise(int unit) const {
@@ -191,6 +193,7 @@ void Plan::Frame::sum(int channel) const {
 void Plan::run_unit(void* context, int thread, int unit) {
   const Frame& frame = *static_cast<const Frame*>(context);
   const Op& op = *frame.step->op;
+  if (frame.cancellation.cancelled()) return;
   switch (op.kind) {
     case OpKind::kPointwise:
     case OpKind::kFullyConnected: return frame.pointwise(unit);
@@ -205,18 +208,33 @@ void Plan::run_unit(void* context, int thread, int unit) {
   }
 }
 
-void Plan::run(const float* input, float* output, float* arena, ThreadPool& pool) const {
-  Frame frame = {*this, input, arena};
-  for (const Step& step : steps_) {
-    frame.step = &step;
-    pool.run(step.units, run_unit, &frame);
-  }
-  const Placement& last = placement(graph_.output);
-  const Value& value = graph_.values[graph_.output];
+// Out of the arena, to dense NCHW.
+void Plan::Frame::copy(int id, float* output) const {
+  const Placement& from = plan.placement(id);
+  const Value& value = plan.graph_.values[id];
   for (int c = 0; c < value.channels; c++) {
-    const float* in = frame.tensor(graph_.output) + value.at(c) * last.channel_stride;
-    for (ptrdiff_t p = 0; p < last.pixels(); p++) *output++ = in[p * last.pixel_stride];
+    const float* in = tensor(id) + value.at(c) * from.channel_stride;
+    for (ptrdiff_t p = 0; p < from.pixels(); p++) *output++ = in[p * from.pixel_stride];
   }
+}
+
+bool Plan::run(const float* input, float* const* outputs, float* arena, ThreadPool& pool,
+               const Cancellation& cancellation) const {
+  Frame frame = {*this, input, arena, cancellation};
+  int last = -1;
+  for (size_t i = 0; i < ready_.size(); i++) {
+    if (outputs[i]) last = std::max(last, ready_[i]);
+  }
+  for (int s = 0; s <= last; s++) {
+    frame.step = &steps_[s];
+    pool.run(steps_[s].units, run_unit, &frame);
+    if (cancellation.cancelled()) return false;
+    // At once: the tensor's memory may be another's after the next step.
+    for (size_t i = 0; i < ready_.size(); i++) {
+      if (outputs[i] && ready_[i] == s) frame.copy(graph_.outputs[i], outputs[i]);
+    }
+  }
+  return true;
 }
 
 }  // namespace sn

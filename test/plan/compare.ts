@@ -18,7 +18,7 @@ export function randomImages(n: number, height: number, width: number, seed = 1,
 }
 
 export const build = (graph: Graph, tensors: Tensors, threads = 1): Promise<NativeModel> =>
-  binding().createModel(graph, tensors, { threads });
+  binding().createModel(0, graph, tensors, { threads });
 
 // Node has it, but neither its types nor ES2023's.
 declare const WebAssembly: { Memory: new (limits: { initial: number }) => { buffer: ArrayBuffer } };
@@ -47,7 +47,7 @@ export async function run(model: NativeModel, graph: Graph, images: Images, soft
   const input = guardedInput.floats(images.data.length);
   input.set(images.data);
   const output = guardedOutput.floats(images.n * layerChannels(graph)[graph.output]!).fill(NaN);
-  await model.run(input, images.n, images.height, images.width, softmax, output);
+  await model.run(0, input, images.n, images.height, images.width, softmax, [output]);
   assertSame(input, images.data, 'the input was written to');
   return output.slice();
 }

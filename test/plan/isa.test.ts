@@ -36,7 +36,7 @@ describe('every instruction set of this CPU', () => {
     const script = `
       const { binding } = require(${JSON.stringify(path.join(__dirname, '../../lib/native/binding.js'))});
       const code = (f) => { try { f(); return 'none'; } catch (error) { return error.code; } };
-      console.log(code(() => binding().backend()), code(() => binding().createModel({}, {}, { threads: 1 })));`;
+      console.log(code(() => binding().backend()), code(() => binding().createModel(0, {}, {}, { threads: 1 })));`;
     assert.equal((await child('no-such-set', '-e', script)).trim(), 'ERR_ISA ERR_ISA');
   });
 });
