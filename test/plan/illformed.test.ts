@@ -25,10 +25,10 @@ const sane = { threads: 2 };
 /** Makes and runs whatever it is given; each part may refuse. */
 async function attempt(graph: unknown, tensors: unknown, options: unknown = sane): Promise<void> {
   const create = binding().createModel as (...args: unknown[]) => ReturnType<ReturnType<typeof binding>['createModel']>;
-  const model = await create(graph, tensors, options);
+  const model = await create(0, graph, tensors, options);
   // The number of outputs is whatever the graph says; 5 where it was left alone.
   const images = randomImages(1, 8, 8, 1, 3);
-  await model.run(images.data, 1, 8, 8, true, new Float32Array(5)).finally(() => model.close());
+  await model.run(0, images.data, 1, 8, 8, true, [new Float32Array(5)]).finally(() => model.close());
 }
 
 const find = (graph: Loose, op: string) => graph.layers.find((layer) => layer.op === op)!;
@@ -117,8 +117,8 @@ describe('ill-formed graphs are refused with a code', () => {
   it('arguments of run', async () => {
     const b = new Builder(3, 4, 4);
     const graph = b.end('avg', b.conv(b.input, 2));
-    const model = await binding().createModel(graph, randomTensors(graph, 1), { threads: 1 });
-    const right: unknown[] = [new Float32Array(48), 1, 4, 4, false, new Float32Array(2)];
+    const model = await binding().createModel(0, graph, randomTensors(graph, 1), { threads: 1 });
+    const right: unknown[] = [new Float32Array(48), 1, 4, 4, false, [new Float32Array(2)]];
     const detached = new Float32Array(48);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
     const wrong: [number, unknown[]][] = [
@@ -126,9 +126,10 @@ describe('ill-formed graphs are refused with a code', () => {
       [1, [0, -1, 2, 0.5, '1', null, NaN, 2 ** 31]],
       [2, [0, -1, 3, 0.5, undefined, 2 ** 31]],
       [3, [0, -1, 5, 0.5, {}, 2 ** 32 + 4]],
-      [5, [undefined, new Float32Array(1), new Float32Array(3), new Int32Array(2), new ArrayBuffer(8)]],
+      [5, [undefined, [], [undefined, undefined], new Float32Array(2)]],
+      [5, [new Float32Array(1), new Float32Array(3), new Int32Array(2), new ArrayBuffer(8)].map((array) => [array])],
     ];
-    const call = async (args: unknown[]) => (model.run as (...args: unknown[]) => Promise<void>)(...args);
+    const call = async (args: unknown[]) => (model.run as (...args: unknown[]) => Promise<void>)(0, ...args);
     await call(right);
     for (const [at, values] of wrong) {
       for (const value of values) {
