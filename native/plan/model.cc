@@ -50,7 +50,8 @@ std::shared_ptr<Model::Sized> Model::plan_for(int height, int width) {
   return plans_.front();
 }
 
-void Model::check(int n, int height, int width, const std::vector<Output>& outputs) {
+void Model::run(const float* input, int n, int height, int width, bool softmax, const std::vector<Output>& outputs,
+                std::atomic<int>& next, const Cancellation& cancellation) {
   const std::shared_ptr<Sized> sized = plan_for(height, width);
   for (size_t i = 0; i < outputs.size(); i++) {
     const size_t size = n * sized->plan.output_size(i);
@@ -58,12 +59,6 @@ void Model::check(int n, int height, int width, const std::vector<Output>& outpu
     throw Error(ErrorCode::kInput, "output " + std::to_string(i) + " needs " + std::to_string(size) + " values, not " +
                                        std::to_string(outputs[i].size));
   }
-}
-
-void Model::run(const float* input, int n, int height, int width, bool softmax, const std::vector<Output>& outputs,
-                std::atomic<int>& next, const Cancellation& cancellation) {
-  check(n, height, width, outputs);
-  const std::shared_ptr<Sized> sized = plan_for(height, width);
   const Lease arena(*sized);
   std::unique_lock<std::timed_mutex> pool(pool_mutex_, std::defer_lock);
   while (pool_.threads() > 1 && !pool.try_lock_for(std::chrono::milliseconds(1))) {

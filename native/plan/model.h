@@ -40,12 +40,9 @@ class Model {
     size_t size;
   };
 
-  // What a run needs that does not depend on the image. Throws Error(kInput) where the size does not fit the network or a
-  // buffer the output.
-  void check(int n, int height, int width, const std::vector<Output>& outputs);
-
   // Images [next, n) of n dense NCHW images, each taken from the counter, so that several threads may share the work.
-  // softmax: the first output becomes probabilities. Throws as check() does, std::bad_alloc, and Error(kCancelled).
+  // softmax: the first output becomes probabilities. Throws Error(kInput) where the size does not fit the network or a
+  // buffer the output, Error(kCancelled), std::bad_alloc.
   void run(const float* input, int n, int height, int width, bool softmax, const std::vector<Output>& outputs,
            std::atomic<int>& next, const Cancellation& cancellation);
 

@@ -18,5 +18,6 @@
       'dependencies': ['check'],
       'sources': ['elementwise_test.cc'],
     },
+    {'target_name': 'model_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['model_test.cc']},
   ],
 }
