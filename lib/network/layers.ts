@@ -29,6 +29,7 @@ export type Layer = { name: string } & (
   /** y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, per channel; absent gamma is 1, absent beta is 0. */
   | { op: 'batchNorm'; input: number; epsilon: number; gamma?: string; beta?: string; mean: string; variance: string }
   | { op: 'relu'; input: number }
+  /** On a 1x1 plane. */
   | { op: 'sigmoid'; input: number }
   /** out[j * groups + i] = in[i * (C / groups) + j]: reshape (groups, C/groups), transpose, flatten. */
   | { op: 'shuffle'; input: number; groups: number }

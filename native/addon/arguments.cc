@@ -19,6 +19,7 @@ constexpr std::pair<const char*, LayerKind> kKinds[] = {
 };
 
 constexpr int kMost = std::numeric_limits<int>::max();
+constexpr int kMostPixels = 1 << 12;  // of windows and strides: scratch grows with them
 
 std::string to_text(Napi::Value value, const char* what) {
   if (!value.IsString()) throw_error(value.Env(), "ERR_NETWORK", std::string(what) + " must be a string");
@@ -32,7 +33,10 @@ Napi::Object to_object(Napi::Value value, const char* what) {
 
 LayerKind to_kind(const std::string& op, Napi::Object layer) {
   if (op == "globalPool") {
-    return to_text(layer.Get("mode"), "mode") == "max" ? LayerKind::kGlobalMaxPool : LayerKind::kGlobalAvgPool;
+    const std::string mode = to_text(layer.Get("mode"), "mode");
+    if (mode == "avg") return LayerKind::kGlobalAvgPool;
+    if (mode == "max") return LayerKind::kGlobalMaxPool;
+    throw_error(layer.Env(), "ERR_NETWORK", "unknown mode '" + mode + "'");
   }
   for (const auto& [name, kind] : kKinds) {
     if (op == name) return kind;
@@ -44,12 +48,13 @@ Padding to_padding(Napi::Value value) {
   Padding padding;
   if (value.IsUndefined()) return padding;
   if (value.IsString()) {
+    if (to_text(value, "padding") != "same") throw_error(value.Env(), "ERR_NETWORK", "padding as text must be 'same'");
     padding.same = true;
     return padding;
   }
   const Napi::Object object = to_object(value, "padding");
-  padding.begin = to_int(object.Get("begin"), "padding.begin", 0, 1 << 16);
-  padding.end = to_int(object.Get("end"), "padding.end", 0, 1 << 16);
+  padding.begin = to_int(object.Get("begin"), "padding.begin", 0, kMostPixels);
+  padding.end = to_int(object.Get("end"), "padding.end", 0, kMostPixels);
   padding.ceil = object.Get("ceil").ToBoolean();
   return padding;
 }
@@ -87,8 +92,8 @@ Layer to_layer(Napi::Object from, Napi::Object tensors) {
   Layer layer;
   layer.name = to_text(from.Get("name"), "name");
   layer.kind = to_kind(to_text(from.Get("op"), "op"), from);
-  const auto number = [&](const char* key, int least, int& to) {
-    if (from.Has(key)) to = to_int(from.Get(key), key, least, kMost);
+  const auto number = [&](const char* key, int least, int& to, int most = kMost) {
+    if (from.Has(key)) to = to_int(from.Get(key), key, least, most);
   };
   number("input", 0, layer.input);
   if (from.Has("inputs")) {
@@ -97,12 +102,18 @@ Layer to_layer(Napi::Object from, Napi::Object tensors) {
     layer.input2 = to_int(inputs.Get(1u), "inputs[1]", 0, kMost);
   }
   for (const char* key : {"channels", "outChannels", "outFeatures"}) number(key, 1, layer.channels);
-  number("kernel", 1, layer.kernel);
-  number("stride", 1, layer.stride);
+  number("kernel", 1, layer.kernel, kMostPixels);
+  number("stride", 1, layer.stride, kMostPixels);
   number("groups", 1, layer.groups);
   layer.padding = to_padding(from.Get("padding"));
   layer.count_padding = from.Get("countPadding").ToBoolean();
-  if (from.Has("epsilon")) layer.epsilon = from.Get("epsilon").ToNumber().FloatValue();
+  if (from.Has("epsilon")) {
+    const Napi::Value epsilon = from.Get("epsilon");
+    layer.epsilon = epsilon.IsNumber() ? epsilon.As<Napi::Number>().FloatValue() : -1.0f;
+    if (!(layer.epsilon >= 0 && std::isfinite(layer.epsilon))) {
+      throw_error(from.Env(), "ERR_NETWORK", "epsilon must be a finite number, not negative");
+    }
+  }
   layer.weight = to_parameter(from, "weight", tensors);
   layer.bias = to_parameter(from, "bias", tensors);
   layer.gamma = to_parameter(from, "gamma", tensors);

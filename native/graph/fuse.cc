@@ -312,7 +312,8 @@ class Fuser {
 
   int channelwise(const Layer& layer, OpKind kind) {
     if (kind == OpKind::kPool && (layer.kernel < 1 || layer.stride < 1)) fail("sizes must be positive");
-    if (layer.padding.begin < 0 || layer.padding.end < 0 || layer.padding.begin >= std::max(layer.kernel, 1)) {
+    if (layer.padding.begin < 0 || layer.padding.end < 0 ||
+        std::max(layer.padding.begin, layer.padding.end) >= std::max(layer.kernel, 1)) {
       fail("padding must be at least 0 and smaller than the kernel");
     }
     Op op;

@@ -37,6 +37,32 @@ class Model::Lease {
   AlignedBuffer arena_;
 };
 
+// The pool for the length of one run, where it has helpers; without, every run is its own pool.
+class Model::PoolTurn {
+ public:
+  PoolTurn(Model& model, const Cancellation& cancellation) : model_(model), shared_(model.pool_.threads() > 1) {
+    if (!shared_) return;
+    std::unique_lock<std::mutex> lock(model.mutex_);
+    // Waking now and then, as cancellation wakes nobody.
+    while (!model.pool_free_.wait_for(lock, std::chrono::milliseconds(1), [&] { return !model.pool_taken_; })) {
+      if (cancellation.cancelled()) throw Error(ErrorCode::kCancelled, "the run was cancelled");
+    }
+    model.pool_taken_ = true;
+  }
+  ~PoolTurn() {
+    if (!shared_) return;
+    {
+      const std::lock_guard<std::mutex> lock(model_.mutex_);
+      model_.pool_taken_ = false;
+    }
+    model_.pool_free_.notify_one();
+  }
+
+ private:
+  Model& model_;
+  const bool shared_;
+};
+
 std::shared_ptr<Model::Sized> Model::plan_for(int height, int width) {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (auto it = plans_.begin(); it != plans_.end(); ++it) {
@@ -60,10 +86,7 @@ void Model::run(const float* input, int n, int height, int width, bool softmax, 
                                        std::to_string(outputs[i].size));
   }
   const Lease arena(*sized);
-  std::unique_lock<std::timed_mutex> pool(pool_mutex_, std::defer_lock);
-  while (pool_.threads() > 1 && !pool.try_lock_for(std::chrono::milliseconds(1))) {
-    if (cancellation.cancelled()) throw Error(ErrorCode::kCancelled, "the run was cancelled");
-  }
+  const PoolTurn turn(*this, cancellation);
   const FlushDenormals flush;
   const size_t image = static_cast<size_t>(input_channels()) * height * width;
   std::vector<float*> to(outputs.size());

@@ -1,5 +1,6 @@
 // A network that runs: the fused graph, its packed weights, and a plan for each input size seen lately.
 #pragma once
+#include <condition_variable>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -63,13 +64,15 @@ class Model {
     std::vector<AlignedBuffer> arenas;
   };
   class Lease;
+  class PoolTurn;
 
   const FusedGraph& graph() const { return weights_->graph; }
   std::shared_ptr<Sized> plan_for(int height, int width);
 
   const std::shared_ptr<SharedWeights> weights_;
   ThreadPool pool_;
-  std::timed_mutex pool_mutex_;  // of runs that share the pool
+  bool pool_taken_ = false;      // by a run, guarded by mutex_
+  std::condition_variable pool_free_;
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<Sized>> plans_;  // most recent first
 };
