@@ -2,6 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Groups } from '../network/options';
 import { classifyCommand, type ClassifyCommandOptions } from './classify';
+import { formats } from './formats';
 import { infoCommand } from './info';
 import { report } from './output';
 import { runCommand, type RunCommandOptions } from './run';
@@ -44,21 +45,36 @@ Examples:
 Environment:
   SHUFFLENET_ISA  instruction set to use instead of the best: scalar, avx2, avx512 or neon
 
-Exit codes: 0 done, 1 work failed, 2 wrong usage.`);
+Exit codes: 0 done, 1 work failed, 2 wrong usage, 130 stopped by Ctrl-C.`);
 
   shufflenet.command('classify')
     .description('print the likeliest classes of images')
-    .addArgument(new Argument('<image...>', 'image files (JPEG, PNG, WebP, AVIF, GIF, TIFF) and folders of them'))
+    .addArgument(new Argument('<image...>', 'image files (JPEG, PNG, WebP, AVIF, GIF, TIFF), folders of them, ' +
+      'patterns such as "photos/**/*.jpg", and - for a list of files on standard input, one per line'))
     .addOption(weights())
     .addOption(new Option('--top <n>', 'classes for each image (default: 5)').argParser(integer(1, Infinity)))
-    .option('--json', 'print [{ image, predictions: [{ label, score, index }] }], with error instead where one failed')
+    .option('-r, --recursive', 'take the subfolders of folders too')
+    .option('-0, --null', 'the list on standard input is separated by NUL, as by find -print0')
+    .addOption(new Option('--format <format>', 'for people, one JSON object per line, or one CSV row per class ' +
+      '(default: table)').choices(Object.keys(formats)))
+    .addOption(new Option('--json', 'the same as --format jsonl').conflicts('format'))
+    .addOption(new Option('--concurrency <n>', 'images at once (default: by the number of cores)')
+      .argParser(integer(1, 1024)))
     .addOption(threads())
     .addHelpText('after', `
+Results are printed in the order of the images, each as soon as it is there. JSON lines are
+{ image, predictions: [{ label, score, index }] } or { image, error: { code, message } };
+CSV columns are image, rank, label, index, score and error.
+
 Images that cannot be classified are reported on stderr and passed over; the exit code is then 1.
+Ctrl-C stops after what is printed, with exit code 130 (143 for SIGTERM); a second one stops at once.
+While stderr is a terminal it shows the progress of more than one image.
 
 Examples:
   $ shufflenet classify photo.jpg
-  $ shufflenet classify --weights my.safetensors --top 1 photos/ more/*.webp`)
+  $ shufflenet classify --recursive --json photos/ > found.jsonl
+  $ shufflenet classify --weights my.safetensors --top 1 "photos/**/*.webp"
+  $ find photos -name '*.jpg' -print0 | shufflenet classify --null --format csv - > found.csv`)
     .action((images: string[], options: ClassifyCommandOptions) => classifyCommand(images, options));
 
   shufflenet.command('run')

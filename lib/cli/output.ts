@@ -13,13 +13,20 @@ export function printable(text: string): string {
   return text.replace(unsafe, escape);
 }
 
-/** JSON, indented, that is safe to show: in JSON such characters occur in strings only, where escapes are the same. */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(unsafe, (character) => (character === '\n' ? '\n' : escape(character)));
+/** JSON that is safe to show: in JSON such characters occur in strings only, where escapes are the same. */
+export function toJson(value: unknown, indent = 2): string {
+  const json = JSON.stringify(value, null, indent);
+  return json.replace(unsafe, (character) => (character === '\n' ? '\n' : escape(character)));
 }
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
+}
+
+/** Writes to stdout, and resolves when whoever reads it has room for more. */
+export function write(text: string): Promise<void> {
+  // Errors are events too, which end the process.
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()));
 }
 
 /** Rows of equally many cells in columns two spaces apart. The first column is set left, the others right. */
@@ -38,5 +45,9 @@ export function millions(count: number): string {
 /** Prints `shufflenet: <message> (<code>)` on stderr, without a stack. */
 export function report(error: unknown): void {
   const { message, code } = error as { message?: string; code?: string };
-  process.stderr.write(`shufflenet: ${printable(message ?? String(error))}${code ? ` (${code})` : ''}\n`);
+  reportText(`${message ?? String(error)}${code ? ` (${code})` : ''}`);
+}
+
+export function reportText(text: string): void {
+  process.stderr.write(`shufflenet: ${printable(text)}\n`);
 }
