@@ -1,32 +1,66 @@
 /**
- * Every failure this package reports. `code` is stable; `message` names the file, tensor or option and what was expected.
+ * Every failure this package reports. `code` is stable; `message` names the file, tensor or option and what was
+ * expected. A closed union: a `switch` over it can be complete.
  */
 export type ShuffleNetErrorCode =
-  /** An argument or option has the wrong type or is out of range. */
+  /**
+   * An argument or option has the wrong type or is out of range, or does not suit the file or the image.
+   * Remedy: pass what the message expects.
+   */
   | 'ERR_OPTION'
-  /** These network options cannot be built; the message says which division fails. */
+  /**
+   * These network options cannot be built: a width is not divided by its groups, or a stage is no wider than its input.
+   * Remedy: change the option behind the division that the message names (`scale`, `groups`, `stemChannels` ...).
+   */
   | 'ERR_NETWORK'
-  /** A file cannot be read or written. */
+  /** A file cannot be read or written. Remedy: the path, its permissions; `cause` is the system's error. */
   | 'ERR_FILE'
-  /** A file is not what its format promises (header, offsets, sizes, metadata). */
+  /**
+   * A weights file is not what its format promises: header, offsets, sizes or `shufflenet.*` metadata.
+   * Remedy: copy or download it again; convert other formats to safetensors.
+   */
   | 'ERR_WEIGHTS_FORMAT'
-  /** Tensors are missing, not part of the network, or have another shape or type than it needs. */
+  /**
+   * Tensors are missing, not part of the network, or have another shape or type than it needs.
+   * Remedy: `network` options that describe the network the file was made for; canonical tensor names.
+   */
   | 'ERR_WEIGHTS_TENSOR'
-  /** A tensor holds NaN, an infinity or a variance that is not positive. */
+  /**
+   * A tensor holds NaN, an infinity or a variance that is not positive: training diverged, or the file is damaged.
+   * Remedy: another checkpoint, or another copy.
+   */
   | 'ERR_WEIGHTS_VALUE'
-  /** An image cannot be decoded or used. */
+  /**
+   * An image cannot be decoded: not one of the formats, truncated or corrupt; or sharp could not be loaded.
+   * Remedy: another file; sharp reinstalled for this platform.
+   */
   | 'ERR_IMAGE'
-  /** An image has more pixels than `limitPixels` allows. */
+  /** An image has more pixels than `limitPixels` allows. Remedy: a smaller image, or a higher limit. */
   | 'ERR_IMAGE_LIMIT'
-  /** An input tensor or raw image has the wrong type, shape or length. */
+  /**
+   * An input tensor or raw image has the wrong type, shape or length, holds NaN, lies in memory that could go away
+   * (shared, resizable, detached), or has a size that the network's paddings cannot take.
+   * Remedy: what the message expects; a copy of the memory; other sides.
+   */
   | 'ERR_INPUT'
-  /** `SHUFFLENET_ISA` names an instruction set that is unknown or that this CPU lacks. */
+  /**
+   * The environment variable `SHUFFLENET_ISA` names an instruction set that is unknown or that this CPU lacks.
+   * Remedy: one of those that the message lists, or unset it.
+   */
   | 'ERR_ISA'
-  /** The native addon could not be loaded. */
+  /**
+   * The native addon could not be loaded (not built, or for another platform), or failed in a way it should not.
+   * Remedy: `npm ci` or `npm run build:native`; else report it, with `cause`.
+   */
   | 'ERR_NATIVE'
-  /** Memory for weights or activations could not be allocated. */
+  /**
+   * Memory for weights or activations could not be allocated. The model remains usable.
+   * Remedy: smaller images or batches, fewer at once.
+   */
   | 'ERR_MEMORY'
-  /** The model was used after `close()`. */
+  /** The call was aborted by its `signal`; `cause` is the signal's reason. Nothing to remedy. */
+  | 'ERR_ABORTED'
+  /** The model was used after `close()`. Remedy: close when all calls have been made, or load another. */
   | 'ERR_CLOSED';
 
 export class ShuffleNetError extends Error {
@@ -35,6 +69,7 @@ export class ShuffleNetError extends Error {
   constructor(
     readonly code: ShuffleNetErrorCode,
     message: string,
+    /** `cause`: the error or abort reason behind this one. */
     options?: { cause?: unknown },
   ) {
     super(message, options);

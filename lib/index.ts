@@ -2,8 +2,18 @@ export { ShuffleNetError, type ShuffleNetErrorCode } from './errors';
 export type { Image, ImageOptions, Pixels } from './image/decode';
 export type { Preprocess, ResizeKernel } from './image/preprocess';
 export type { Prediction } from './model/prediction';
-export { ShuffleNet, type Backend, type ClassifyOptions, type LoadOptions } from './model/shufflenet';
-export type { Logits, Tensor } from './model/tensor';
+export {
+  ShuffleNet,
+  type Backend,
+  type CallOptions,
+  type Classified,
+  type ClassifyAllOptions,
+  type ClassifyOptions,
+  type LoadOptions,
+  type OutputOptions,
+  type RunOptions,
+} from './model/shufflenet';
+export type { Features, Logits, Tensor } from './model/tensor';
 export { networkTable, type ImageSize, type NetworkTable, type TableRow } from './network/complexity';
 export type { Padding } from './network/layers';
 export type { Groups, NetworkOptions, Variant } from './network/options';

@@ -22,9 +22,12 @@ export interface ImageTensor {
 export async function imageToTensor(
   image: Image,
   preprocess: Preprocess,
-  options?: ImageOptions,
+  { signal, ...options }: ImageOptions & { signal?: AbortSignal | undefined } = {},
 ): Promise<ImageTensor> {
-  return normalise(await resizeAndCrop(await openImage(image, options), preprocess), preprocess);
+  const opened = await openImage(image, options);
+  // Nobody waits for an image any more once its call was aborted; those that queue should not be decoded for nothing.
+  signal?.throwIfAborted();
+  return normalise(await resizeAndCrop(opened, preprocess), preprocess);
 }
 
 async function resizeAndCrop(image: OpenedImage, { resize, crop }: Preprocess): Promise<Pixels> {

@@ -5,11 +5,13 @@ const nativeCodes: readonly unknown[] = [
   'ERR_OPTION',
   'ERR_NETWORK',
   'ERR_WEIGHTS_TENSOR',
+  'ERR_WEIGHTS_VALUE',
   'ERR_INPUT',
   'ERR_ISA',
   'ERR_NATIVE',
   'ERR_MEMORY',
   'ERR_CLOSED',
+  'ERR_ABORTED',
 ] satisfies ShuffleNetErrorCode[];
 
 /**

@@ -1,22 +1,32 @@
-import { availableParallelism } from 'node:os';
 import { ShuffleNetError } from '../errors';
 import type { Image, ImageOptions } from '../image/decode';
 import type { Preprocess } from '../image/preprocess';
 import { imageToTensor } from '../image/tensor';
 import { binding } from '../native/binding';
 import type { NativeModel } from '../native/types';
-import { buildGraph } from '../network/graph';
-import type { Graph } from '../network/layers';
-import { layerShapes } from '../network/shapes';
+import { buildGraph, withTaps } from '../network/graph';
+import { layerShapes, type Shape } from '../network/shapes';
 import type { Network } from '../network/table';
-import { checkFields, integer, isRecord, type Check } from '../network/validate';
+import { check, checkFields, integer, isRecord, type Check } from '../network/validate';
+import { weightsKey } from '../weights/key';
 import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
+import { abortSignal, throwIfAborted, unlessAborted } from './abort';
 import { mapInOrder } from './map-in-order';
+import { callNative } from './native-call';
 import { fromNative } from './native-error';
 import { likeliest, type Prediction } from './prediction';
-import { checkImages, type Logits, type Tensor } from './tensor';
+import { checkImages, checkOutput, type Features, type ImageBatch, type Logits, type Tensor } from './tensor';
 
-export interface LoadOptions extends WeightsOptions, ImageOptions {
+/** Of every call that can be aborted. */
+export interface CallOptions {
+  /**
+   * Aborts the call, which rejects with ERR_ABORTED within milliseconds, `cause` being the signal's reason. Decoding
+   * cannot be stopped: its result is ignored, and encoded images given as bytes may still be read for a moment.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+export interface LoadOptions extends WeightsOptions, ImageOptions, CallOptions {
   /**
    * Threads that work on one image, 1 to 1024. More than 1 pays for large images only; several calls, or an array given
    * to classify(), use several cores anyway. Default 1.
@@ -30,14 +40,40 @@ export interface Backend {
   isa: string;
   /** Per image. */
   threads: number;
+  /** Cores that the process may use, control groups considered: as many runs are computed at once, others wait. */
+  processors: number;
   /** Every instruction set this CPU has a core for, best first. */
   available: readonly string[];
 }
 
-export interface ClassifyOptions {
+export interface ClassifyOptions extends CallOptions {
   /** Classes to report, 1 to all. Default 5, or all where there are fewer. */
   topK?: number;
 }
+
+export interface ClassifyAllOptions extends ClassifyOptions {
+  /**
+   * Images taken from the source and not yet yielded, 1 to 1024. Default: processors / threads, which keeps all cores
+   * busy; more helps where reading waits for a disk or network.
+   */
+  concurrency?: number;
+}
+
+/** One image of classifyAll(), as it was given, and what came of it. */
+export type Classified<I = Image | Tensor> =
+  | { image: I; predictions: Prediction[]; error?: undefined }
+  | { image: I; error: ShuffleNetError; predictions?: undefined };
+
+export interface OutputOptions {
+  /**
+   * Where the logits go instead of a new array: exactly n * classes values, which may be a view into a larger
+   * ArrayBuffer (not shared or resizable) and must not overlap the input. After a failed or aborted call its contents
+   * are undefined.
+   */
+  output?: Float32Array;
+}
+
+export interface RunOptions extends CallOptions, OutputOptions {}
 
 const anything: Check = { expected: 'anything', accepts: () => true };
 
@@ -45,13 +81,31 @@ const anything: Check = { expected: 'anything', accepts: () => true };
 const loadChecks: Readonly<Record<keyof LoadOptions, Check>> = {
   threads: integer(1, 1024),
   limitPixels: integer(1, Number.MAX_SAFE_INTEGER),
+  signal: abortSignal,
   network: anything,
   preprocess: anything,
   labels: anything,
 };
+const callChecks: Readonly<Record<keyof CallOptions, Check>> = { signal: abortSignal };
+const outputChecks: Readonly<Record<keyof OutputOptions, Check>> = { output: anything };
+const runChecks: Readonly<Record<keyof RunOptions, Check>> = { ...callChecks, ...outputChecks };
 
-/** A network with its weights, ready to run. All methods may be called many times at once. */
-export class ShuffleNet {
+/** Indices of the addon's outputs: the logits, and the graph's taps. */
+const logitsOutput = 0;
+const stageOutputs = [1, 2, 3] as const;
+const pooledOutput = 4;
+
+/** These are about the model or the call, not about one image. */
+const fatalCodes: readonly string[] = ['ERR_ABORTED', 'ERR_CLOSED', 'ERR_NATIVE', 'ERR_ISA'];
+
+/**
+ * A network with its weights, ready to run. All methods may be called many times at once, and nothing but runSync()
+ * computes or decodes on the calling thread. Models of the same weights file and network share packed weights, in all
+ * worker threads of the process.
+ *
+ * `await using model = await ShuffleNet.load()` closes it at the end of the block.
+ */
+export class ShuffleNet implements AsyncDisposable {
   /** Every option with its default filled in, and the widths that follow. */
   readonly network: Network;
   /** How classify() turns an image into the network's input. */
@@ -61,14 +115,24 @@ export class ShuffleNet {
   readonly backend: Backend;
 
   readonly #native: NativeModel;
-  readonly #graph: Graph;
+  readonly #graph: ReturnType<typeof withTaps>;
   readonly #limits: ImageOptions;
-  /** The latest image size that was found to suit the graph. */
-  #suits = { height: 0, width: 0 };
+  /** The latest image size that was found to suit the graph, and the shapes of the taps for it. */
+  #size: { height: number; width: number; taps: Shape[] } = { height: 0, width: 0, taps: [] };
   #calls = 0;
   #closed = false;
+  /** To be told once closed and without calls. */
+  readonly #waiting: (() => void)[] = [];
+  /** Of every classifyAll(), which could otherwise wait for its source forever. */
+  readonly #streams = new Set<AbortController>();
 
-  private constructor(native: NativeModel, graph: Graph, weights: Weights, backend: Backend, limits: ImageOptions) {
+  private constructor(
+    native: NativeModel,
+    graph: ReturnType<typeof withTaps>,
+    weights: Weights,
+    backend: Backend,
+    limits: ImageOptions,
+  ) {
     this.#native = native;
     this.#graph = graph;
     this.#limits = limits;
@@ -81,24 +145,30 @@ export class ShuffleNet {
   /**
    * Loads weights, packs them for this CPU, and makes the network ready.
    *
-   * @param weights A safetensors file: its path, its file: URL, or its bytes. Default: the package's own, 200 everyday
-   * classes at 64x64.
+   * @param weights A safetensors file: its path, its file: URL, or its bytes, which are copied and must not change before
+   * the model is there (a SharedArrayBuffer is fine). Default: the package's own, 200 everyday classes at 64x64.
    * @param options Win over what the file says, and are needed for what it does not say.
    * @throws ShuffleNetError (rejects) ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR, ERR_WEIGHTS_VALUE for the
-   * file; ERR_OPTION, ERR_NETWORK for the arguments; ERR_ISA, ERR_NATIVE, ERR_MEMORY for this machine.
+   * file; ERR_OPTION, ERR_NETWORK for the arguments; ERR_ISA, ERR_NATIVE, ERR_MEMORY for this machine; ERR_ABORTED.
    */
   static async load(weights?: string | URL | Uint8Array, options: LoadOptions = {}): Promise<ShuffleNet> {
     checkFields('options', '', options, loadChecks);
-    const { threads = 1, limitPixels, ...weightsOptions } = options;
-    const loaded = await loadWeights(weights, weightsOptions);
-    const graph = buildGraph(loaded.network);
+    const { threads = 1, limitPixels, signal, ...weightsOptions } = options;
+    throwIfAborted(signal);
+    const loaded = await unlessAborted(loadWeights(weights, weightsOptions), signal);
+    const graph = withTaps(buildGraph(loaded.network));
+    const key = await unlessAborted(weightsKey(loaded.bytes, graph), signal);
+    const backend = { ...addonBackend(), threads };
     try {
-      const { isa, available } = binding().backend();
-      const backend = { isa, threads, available };
-      const native = await binding().createModel(0, graph, loaded.tensors, { threads });
+      const native = await callNative(
+        signal,
+        (id) => binding().createModel(id, graph, loaded.tensors, { threads, key }),
+        (unwanted) => unwanted.close(),
+      );
       return new ShuffleNet(native, graph, loaded, backend, limitPixels === undefined ? {} : { limitPixels });
     } catch (error) {
-      throw fromNative(error);
+      if (!(error instanceof ShuffleNetError && error.code.startsWith('ERR_WEIGHTS'))) throw error;
+      throw new ShuffleNetError(error.code, `${loaded.file}: ${error.message}`, { cause: error.cause });
     }
   }
 
@@ -109,7 +179,7 @@ export class ShuffleNet {
    * { data: Uint8Array, width, height, channels }, or a tensor that run() takes, with n = 1. Memory given must not
    * change before the result is there.
    * @throws ShuffleNetError (rejects) ERR_FILE, ERR_IMAGE, ERR_IMAGE_LIMIT, ERR_INPUT for an image, of an array naming
-   * the first one; ERR_OPTION; ERR_MEMORY; ERR_CLOSED.
+   * the first one; ERR_OPTION; ERR_MEMORY; ERR_ABORTED; ERR_CLOSED.
    */
   classify(image: Image | Tensor, options?: ClassifyOptions): Promise<Prediction[]>;
   classify(images: readonly (Image | Tensor)[], options?: ClassifyOptions): Promise<Prediction[][]>;
@@ -117,25 +187,55 @@ export class ShuffleNet {
     images: Image | Tensor | readonly (Image | Tensor)[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
-    return this.#call(async () => {
-      const { classes } = this.network;
-      checkFields('options', '', options, { topK: integer(1, classes) });
-      const { topK = Math.min(5, classes) } = options;
-      if (!isArray(images)) return this.#classify(images, topK);
+    checkFields('options', '', options, { ...callChecks, topK: integer(1, this.network.classes) });
+    const { topK = this.#defaultTopK, signal } = options;
+    return this.#eachOrOne(images, signal, (image, signal) => this.#classify(image, topK, signal));
+  }
 
-      const results: Prediction[][] = [];
-      const atOnce = Math.max(1, Math.floor(availableParallelism() / this.backend.threads));
-      const classifyOne = async (image: Image | Tensor, index: number) => {
-        try {
-          return await this.#classify(image, topK);
-        } catch (error) {
-          if (!(error instanceof ShuffleNetError)) throw error;
-          throw new ShuffleNetError(error.code, `images[${index}]: ${error.message}`, { cause: error });
-        }
-      };
-      for await (const predictions of mapInOrder(images, atOnce, classifyOne)) results.push(predictions);
-      return results;
+  /**
+   * The likeliest classes of many images, in their order, as fast as they are asked for: no more than `concurrency`
+   * images are taken from the source before their results are.
+   *
+   * An image that cannot be classified yields its error, and the others go on. What ends the iteration with an error:
+   * the signal (ERR_ABORTED), close() (ERR_CLOSED), the source's own errors, ERR_OPTION. Leaving the loop early cancels
+   * what is under way. In each case the source's return() is called.
+   *
+   * @param images What classify() takes, one by one: an array, a generator, a stream of paths ...
+   */
+  async *classifyAll<I extends Image | Tensor>(
+    images: Iterable<I> | AsyncIterable<I>,
+    options: ClassifyAllOptions = {},
+  ): AsyncGenerator<Classified<I>, void, undefined> {
+    checkFields('options', '', options, {
+      ...callChecks,
+      topK: integer(1, this.network.classes),
+      concurrency: integer(1, 1024),
     });
+    const { topK = this.#defaultTopK, concurrency = this.#atOnce, signal } = options;
+    check('images', images, iterable);
+    throwIfAborted(signal);
+    this.#checkOpen();
+
+    const stop = new AbortController();
+    const onAbort = () => stop.abort(signal!.reason);
+    signal?.addEventListener('abort', onAbort);
+    this.#streams.add(stop);
+    try {
+      yield* mapInOrder(images, concurrency, async (image, _, signal): Promise<Classified<I>> => {
+        try {
+          return { image, predictions: await this.#call(() => this.#classify(image, topK, signal)) };
+        } catch (error) {
+          if (!(error instanceof ShuffleNetError) || fatalCodes.includes(error.code)) throw error;
+          return { image, error };
+        }
+      }, stop);
+    } catch (error) {
+      if (!signal?.aborted) this.#checkOpen();
+      throw error;
+    } finally {
+      this.#streams.delete(stop);
+      signal?.removeEventListener('abort', onAbort);
+    }
   }
 
   /**
@@ -143,74 +243,231 @@ export class ShuffleNet {
    * may be more convenient.
    *
    * @param input float32, NCHW: shape [n, 3, height, width], sides of 32 to 4096, finite values. It is read in place,
-   * on another thread, and never written; it must not be changed or transferred before the result is there. A view into
+   * on another thread, and never written; it must not be changed or transferred before the call has settled. A view into
    * a larger ArrayBuffer is fine; a SharedArrayBuffer or a resizable ArrayBuffer is not.
-   * @throws ShuffleNetError (rejects) ERR_INPUT; ERR_MEMORY; ERR_CLOSED.
+   * @returns n * classes values before softmax, in `output` where it was given.
+   * @throws ShuffleNetError (rejects) ERR_INPUT; ERR_OPTION; ERR_MEMORY; ERR_ABORTED; ERR_CLOSED.
    */
-  async run(input: Tensor): Promise<Logits> {
+  async run(input: Tensor, options: RunOptions = {}): Promise<Logits> {
+    checkFields('options', '', options, runChecks);
+    const { signal } = options;
     return this.#call(async () => {
-      const { n, data } = await this.#run(input, false);
-      return { data, shape: [n, this.network.classes] };
+      const batch = checkImages(input);
+      const data = checkOutput(options.output, batch.n * this.network.classes, batch.data);
+      await this.#run(batch, false, [data], signal);
+      return { data, shape: [batch.n, this.network.classes] };
     });
   }
 
-  /** Bytes of packed weights, and of activations kept for the latest input sizes. 0 once closed. */
+  /**
+   * run() on the calling thread, which it blocks for the whole time: for scripts, and worker threads of one's own.
+   *
+   * @throws ShuffleNetError ERR_INPUT; ERR_OPTION; ERR_MEMORY; ERR_CLOSED.
+   */
+  runSync(input: Tensor, options?: OutputOptions): Logits {
+    if (options !== undefined) checkFields('options', '', options, outputChecks);
+    this.#checkOpen();
+    const batch = checkImages(input);
+    const { data: pixels, n, height, width } = batch;
+    const { classes } = this.network;
+    const data = checkOutput(options?.output, n * classes, pixels);
+    this.#fit(batch);
+    try {
+      this.#native.runSync(pixels, n, height, width, false, outputs([data]));
+    } catch (error) {
+      throw fromNative(error);
+    }
+    return { data, shape: [n, classes] };
+  }
+
+  /**
+   * The outputs of stages 2, 3 and 4, for detectors, segmentation and the like. The classifier is not computed.
+   *
+   * @param input What classify() takes, or a tensor of n images that run() takes.
+   * @throws ShuffleNetError (rejects) what classify() does.
+   */
+  async features(input: Image | Tensor, options: CallOptions = {}): Promise<Features> {
+    checkFields('options', '', options, callChecks);
+    const { signal } = options;
+    return this.#call(async () => {
+      const batch = isTensor(input) ? checkImages(input) : await this.#prepare(input, signal);
+      const { taps } = this.#fit(batch);
+      const stages = stageOutputs.map((output): Tensor & { output: number } => {
+        const { channels, height, width } = taps[output - 1]!;
+        const data = new Float32Array(batch.n * channels * height * width);
+        return { output, data, shape: [batch.n, channels, height, width] };
+      });
+      const wanted: Float32Array[] = [];
+      for (const { output, data } of stages) wanted[output] = data;
+      await this.#run(batch, false, wanted, signal);
+      const [stage2, stage3, stage4] = stages.map(({ data, shape }) => ({ data, shape }));
+      return { stage2: stage2!, stage3: stage3!, stage4: stage4! };
+    });
+  }
+
+  /**
+   * What the classifier sees of an image, or of each image of an array: the globally pooled output of stage 4, as many
+   * values as that has channels. Similar images have vectors of similar direction.
+   *
+   * @param image What classify() takes.
+   * @throws ShuffleNetError (rejects) what classify() does.
+   */
+  embed(image: Image | Tensor, options?: CallOptions): Promise<Float32Array>;
+  embed(images: readonly (Image | Tensor)[], options?: CallOptions): Promise<Float32Array[]>;
+  async embed(
+    images: Image | Tensor | readonly (Image | Tensor)[],
+    options: CallOptions = {},
+  ): Promise<Float32Array | Float32Array[]> {
+    checkFields('options', '', options, callChecks);
+    return this.#eachOrOne(images, options.signal, async (image, signal) => {
+      const batch = await this.#prepare(image, signal);
+      const wanted: Float32Array[] = [];
+      const pooled = (wanted[pooledOutput] = new Float32Array(this.#fit(batch).taps[pooledOutput - 1]!.channels));
+      await this.#run(batch, false, wanted, signal);
+      return pooled;
+    });
+  }
+
+  /**
+   * Bytes of folded and packed weights (one copy, however many models share it), and of activations kept for the latest
+   * input sizes. 0 once closed.
+   */
   memory(): { weights: number; arenas: number } {
     return this.#native.memory();
   }
 
   /**
-   * Frees the weights and activations, after the calls that are still under way. Later calls reject with ERR_CLOSED;
-   * closing again does nothing. Garbage collection closes too, but does not know how much memory it would free.
+   * Frees the weights and activations, after the calls that are still under way. Later calls reject with ERR_CLOSED, and
+   * so does what classifyAll() has not yielded; closing again does nothing. Garbage collection closes too, but does not
+   * know how much memory it would free.
    */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
+    for (const stream of this.#streams) stream.abort('the model is closed');
     if (this.#calls === 0) this.#native.close();
   }
 
-  async #call<T>(work: () => Promise<T>): Promise<T> {
+  /** close(), and waits for the calls that are under way. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    if (this.#calls > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  get #defaultTopK(): number {
+    return Math.min(5, this.network.classes);
+  }
+
+  get #atOnce(): number {
+    return Math.max(1, Math.floor(this.backend.processors / this.backend.threads));
+  }
+
+  #checkOpen(): void {
     if (this.#closed) throw new ShuffleNetError('ERR_CLOSED', 'the model is closed');
+  }
+
+  async #call<T>(work: () => Promise<T>): Promise<T> {
+    this.#checkOpen();
     this.#calls++;
     try {
       return await work();
     } finally {
       this.#calls--;
-      if (this.#closed && this.#calls === 0) this.#native.close();
+      if (this.#closed && this.#calls === 0) {
+        this.#native.close();
+        for (const resolve of this.#waiting.splice(0)) resolve();
+      }
     }
   }
 
-  async #classify(image: Image | Tensor, topK: number): Promise<Prediction[]> {
-    let tensor: Tensor;
-    if (isTensor(image)) {
-      checkImages(image, 1);
-      tensor = image;
-    } else {
-      const { data, height, width } = await imageToTensor(image, this.preprocess, this.#limits);
-      tensor = { data, shape: [1, 3, height, width] };
-    }
-    const { data: scores } = await this.#run(tensor, true);
+  /** One call: `work` for the one image, or for each of an array. */
+  async #eachOrOne<T>(
+    images: Image | Tensor | readonly (Image | Tensor)[],
+    signal: AbortSignal | undefined,
+    work: (image: Image | Tensor, signal: AbortSignal | undefined) => Promise<T>,
+  ): Promise<T | T[]> {
+    return this.#call(async () => {
+      if (!isArray(images)) return await work(images, signal);
+      throwIfAborted(signal);
+      const stop = new AbortController();
+      const onAbort = () => stop.abort(signal!.reason);
+      signal?.addEventListener('abort', onAbort);
+      let index = 0;
+      try {
+        const results: T[] = [];
+        for await (const result of mapInOrder(images, this.#atOnce, (image, _, signal) => work(image, signal), stop)) {
+          results.push(result);
+          index++;
+        }
+        return results;
+      } catch (error) {
+        if (!(error instanceof ShuffleNetError) || error.code === 'ERR_ABORTED') throw error;
+        throw new ShuffleNetError(error.code, `images[${index}]: ${error.message}`, { cause: error });
+      } finally {
+        signal?.removeEventListener('abort', onAbort);
+      }
+    });
+  }
+
+  async #classify(image: Image | Tensor, topK: number, signal: AbortSignal | undefined): Promise<Prediction[]> {
+    const batch = await this.#prepare(image, signal);
+    const scores = new Float32Array(this.network.classes);
+    await this.#run(batch, true, [scores], signal);
     if (scores.some(Number.isNaN)) {
       throw new ShuffleNetError('ERR_INPUT', 'the scores are NaN: the input holds NaN or values that are too large');
     }
     return likeliest(scores, topK, this.labels);
   }
 
-  async #run(input: Tensor, softmax: boolean): Promise<{ n: number; data: Float32Array }> {
-    const { data: pixels, n, height, width } = checkImages(input);
-    if (height !== this.#suits.height || width !== this.#suits.width) {
-      // The addon would refuse too, but not say which layer.
-      layerShapes(this.#graph, { height, width });
-      this.#suits = { height, width };
+  /** One image as the network's input. */
+  async #prepare(image: Image | Tensor, signal: AbortSignal | undefined): Promise<ImageBatch> {
+    throwIfAborted(signal);
+    if (isTensor(image)) return checkImages(image, 1);
+    const tensor = imageToTensor(image, this.preprocess, { ...this.#limits, signal });
+    return { n: 1, ...(await unlessAborted(tensor, signal)) };
+  }
+
+  async #run(
+    batch: ImageBatch,
+    softmax: boolean,
+    wanted: readonly (Float32Array | undefined)[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    this.#fit(batch);
+    const { data, n, height, width } = batch;
+    await callNative(signal, (id) => this.#native.run(id, data, n, height, width, softmax, outputs(wanted)));
+  }
+
+  /** Throws ERR_INPUT for a size that the network cannot take. The addon would refuse too, but not say which layer. */
+  #fit({ height, width }: { height: number; width: number }) {
+    if (height !== this.#size.height || width !== this.#size.width) {
+      const shapes = layerShapes(this.#graph, { height, width });
+      this.#size = { height, width, taps: this.#graph.taps.map((layer) => shapes[layer]!) };
     }
-    try {
-      const data = new Float32Array(n * this.network.classes);
-      await this.#native.run(0, pixels, n, height, width, softmax, [data]);
-      return { n, data };
-    } catch (error) {
-      throw fromNative(error);
-    }
+    return this.#size;
   }
 }
+
+/** The addon takes one array or undefined for each output. */
+function outputs(wanted: readonly (Float32Array | undefined)[]): (Float32Array | undefined)[] {
+  return [wanted[logitsOutput], wanted[1], wanted[2], wanted[3], wanted[pooledOutput]];
+}
+
+function addonBackend() {
+  try {
+    return binding().backend();
+  } catch (error) {
+    throw fromNative(error);
+  }
+}
+
+/** Strings and bytes are iterable too, but each is one image. */
+const iterable: Check = {
+  expected: 'an iterable of images',
+  accepts: (value) =>
+    typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) &&
+    (Symbol.asyncIterator in value || Symbol.iterator in value),
+};
 
 function isTensor(image: unknown): image is Tensor {
   return isRecord(image) && 'shape' in image;

@@ -9,6 +9,17 @@ export interface Tensor {
   shape: readonly number[];
 }
 
+/**
+ * What the network sees on the way, for n images: float32, NCHW, after the last operation of each stage (ReLU, in the
+ * paper's network). Sides are the image's divided by 8, 16 and 32, rounded as the paddings say; channels as in
+ * `network.stages`.
+ */
+export interface Features {
+  stage2: Tensor;
+  stage3: Tensor;
+  stage4: Tensor;
+}
+
 /** What a network makes of n images: one row of values, before softmax, for each. */
 export interface Logits {
   /** n * classes values. */
@@ -62,6 +73,34 @@ export function checkImages(tensor: Tensor, most = 2 ** 20): ImageBatch {
     fail('input.data', 'memory of fixed length', 'a resizable ArrayBuffer; pass a copy, such as data.slice()');
   }
   return { data, n, height, width };
+}
+
+/**
+ * Where a run may write `length` values: `output`, or a new array. Throws ERR_OPTION naming what was expected, for memory
+ * that could go away, and for memory that the input is read from at the same time.
+ */
+export function checkOutput(output: Float32Array | undefined, length: number, input: Float32Array): Float32Array {
+  if (output === undefined) return new Float32Array(length);
+  const fail = (expected: string, got: string): never => {
+    throw new ShuffleNetError('ERR_OPTION', `output: expected ${expected}, got ${got}`);
+  };
+  if (!types.isFloat32Array(output)) {
+    return fail(`a Float32Array of ${length} values`, Object.prototype.toString.call(output).slice(8, -1));
+  }
+  if (output.length !== length) {
+    fail(`a Float32Array of ${length} values`, output.length === 0 ? '0 (is it detached?)' : String(output.length));
+  }
+  const { buffer, byteOffset } = output;
+  if (types.isSharedArrayBuffer(buffer)) fail('memory of its own', 'a SharedArrayBuffer');
+  if ((buffer as { resizable?: boolean }).resizable) fail('memory of fixed length', 'a resizable ArrayBuffer');
+  if (
+    buffer === input.buffer &&
+    byteOffset < input.byteOffset + input.byteLength &&
+    input.byteOffset < byteOffset + output.byteLength
+  ) {
+    fail('memory apart from the input', 'an overlap');
+  }
+  return output;
 }
 
 function isInteger(value: number | undefined, min: number, max: number): value is number {

@@ -136,3 +136,9 @@ export function buildGraph(network: Network): Graph {
 export function stageOutput({ layers }: { layers: readonly { name: string }[] }, stage: Stage['stage']): number {
   return layers.findLastIndex(({ name }) => name.startsWith(`stage${stage}.`));
 }
+
+/** The graph, tapped where features() and embed() look: the outputs of stages 2, 3 and 4, and of the global pool. */
+export function withTaps(graph: Graph): Graph & { taps: [stage2: number, stage3: number, stage4: number, pool: number] } {
+  const pool = graph.layers.findIndex(({ name }) => name === 'globalpool');
+  return { ...graph, taps: [stageOutput(graph, 2), stageOutput(graph, 3), stageOutput(graph, 4), pool] };
+}

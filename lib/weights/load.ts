@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setImmediate } from 'node:timers/promises';
 import { types } from 'node:util';
 import { ShuffleNetError } from '../errors';
 import type { Preprocess } from '../image/preprocess';
@@ -9,7 +10,7 @@ import { parameters } from '../network/parameters';
 import { resolveNetwork, type Network } from '../network/table';
 import { describe, isObject } from './json';
 import { checkNames, checkPreprocess, defaultPreprocess, readMetadata } from './metadata';
-import { resolveTensors } from './resolve';
+import { resolveTensors, type RawTensor } from './resolve';
 import { readSafetensors } from './safetensors';
 
 /** Each part wins over what the file says; needed only for what the file does not say. */
@@ -35,26 +36,27 @@ export interface Weights {
   source: string | undefined;
   license: string | undefined;
   accuracy: string | undefined;
-  /** By canonical name, in PyTorch order (convolution [out, in/groups, kh, kw], fully connected [out, in]). */
-  tensors: Record<string, Float32Array>;
+  /** The whole file; nobody else's memory. */
+  bytes: Uint8Array;
+  /**
+   * Views of `bytes` by canonical name, in PyTorch order (convolution [out, in/groups, kh, kw], fully connected
+   * [out, in]). Their values are not yet checked.
+   */
+  tensors: Record<string, RawTensor>;
 }
 
 const defaultFile = path.join(__dirname, '../../../weights/shufflenet-1x-g3-tiny-imagenet.safetensors');
 
 /**
- * Loads weights from a safetensors file: its path, its file: URL, or its bytes (which may change once this has
- * returned). Without `source`: this package's own.
+ * Loads weights from a safetensors file: its path, its file: URL, or its bytes, which are copied. Without `source`: this
+ * package's own.
  *
- * Rejects with ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR, ERR_WEIGHTS_VALUE for what is wrong with the file;
- * ERR_OPTION or ERR_NETWORK for what is wrong with the arguments.
+ * Rejects with ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR for what is wrong with the file; ERR_OPTION or
+ * ERR_NETWORK for what is wrong with the arguments.
  */
 export async function loadWeights(source?: string | URL | Uint8Array, options: WeightsOptions = {}): Promise<Weights> {
   if (!isObject(options)) throw new ShuffleNetError('ERR_OPTION', `options must be an object, is ${describe(options)}`);
-  if (types.isUint8Array(source)) {
-    // Another thread could change shared memory between a check and its use.
-    const bytes = types.isSharedArrayBuffer(source.buffer) ? new Uint8Array(source) : source;
-    return parseWeights(bytes, '<bytes>', options);
-  }
+  if (types.isUint8Array(source)) return parseWeights(await copy(source), '<bytes>', options);
   const file = source === undefined ? defaultFile : filePath(source);
   return parseWeights(await readBytes(file, source === undefined), file, options);
 }
@@ -92,6 +94,24 @@ async function readBytes(file: string, own: boolean): Promise<Uint8Array> {
   return bytes;
 }
 
+/**
+ * The caller or another thread could change or detach the memory between a check and its use on the addon's thread, and
+ * models that share packed weights would all have the change. A millisecond's worth at a time.
+ */
+async function copy(source: Uint8Array): Promise<Uint8Array> {
+  const step = 2 ** 20;
+  const { length } = source;
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at += step) {
+    if (at > 0) await setImmediate();
+    if (source.length !== length) {
+      throw new ShuffleNetError('ERR_OPTION', 'weights: the bytes were detached or resized before they were read');
+    }
+    bytes.set(source.subarray(at, at + step), at);
+  }
+  return bytes;
+}
+
 function parseWeights(bytes: Uint8Array, file: string, options: WeightsOptions): Weights {
   const { metadata, tensors: stored } = readSafetensors(bytes, file);
   const { network: config, preprocess, labels, synsets, ...texts } = readMetadata(metadata, file);
@@ -122,6 +142,7 @@ function parseWeights(bytes: Uint8Array, file: string, options: WeightsOptions):
       : perClass(checkNames(options.labels, optionError('labels')), 'options.labels', 'ERR_OPTION'),
     synsets: perClass(synsets, `${file}: metadata "shufflenet.synsets"`, 'ERR_WEIGHTS_FORMAT'),
     ...texts,
+    bytes,
     tensors,
   };
 }

@@ -1,37 +1,40 @@
 import { ShuffleNetError } from '../errors';
-import type { Parameter, ParameterKind } from '../network/parameters';
-import { isFloatDtype, toFloat32 } from './dtype';
+import type { Parameter } from '../network/parameters';
 import { firstTen, formatShape, quote } from './json';
-import type { StoredTensor } from './safetensors';
+import type { Dtype, StoredTensor } from './safetensors';
+
+/** A tensor's values as the file has them. */
+export interface RawTensor {
+  dtype: 'F32' | 'F16' | 'BF16';
+  /** Little-endian, row-major, at any address: a view of the file's bytes. */
+  bytes: Uint8Array;
+}
 
 /**
- * The tensors a network needs, as float32 in PyTorch order (convolution [out, in/groups, kh, kw], fully connected
- * [out, in]), copied from the file. PyTorch's `num_batches_tracked` counters are passed over.
+ * The tensors a network needs, in PyTorch order (convolution [out, in/groups, kh, kw], fully connected [out, in]).
+ * Nothing is copied, and no value is looked at: the addon converts and checks them on a thread of its own. PyTorch's
+ * `num_batches_tracked` counters are passed over.
  *
  * Throws ERR_WEIGHTS_TENSOR naming all tensors that are missing, not part of the network, of another shape, or not
- * F32, F16 or BF16; ERR_WEIGHTS_VALUE for NaN, infinities and variances that are not positive (denormals are).
+ * F32, F16 or BF16.
  */
 export function resolveTensors(
   stored: ReadonlyMap<string, StoredTensor>,
   parameters: ReadonlyMap<string, Parameter>,
   file: string,
-): Record<string, Float32Array> {
+): Record<string, RawTensor> {
   const wrong: string[] = [];
-  const tensors: Record<string, Float32Array> = {};
-  const badValues: string[] = [];
-  for (const [name, { shape, kind }] of parameters) {
+  const tensors: Record<string, RawTensor> = {};
+  for (const [name, { shape }] of parameters) {
     const tensor = stored.get(name);
     if (!tensor) {
       wrong.push(`${quote(name)} is missing, expected shape ${formatShape(shape)}`);
     } else if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
       wrong.push(`${quote(name)} has shape ${formatShape(tensor.shape)}, expected ${formatShape(shape)}`);
-    } else if (!isFloatDtype(tensor.dtype)) {
+    } else if (!isFloat(tensor.dtype)) {
       wrong.push(`${quote(name)} is ${tensor.dtype}, expected F32, F16 or BF16`);
-    } else if (wrong.length === 0) {
-      const values = toFloat32(tensor.dtype, tensor.bytes);
-      const bad = findBadValue(values, kind);
-      if (bad) badValues.push(`${quote(name)} value ${bad.index} is ${bad.value}, expected ${bad.expected}`);
-      tensors[name] = values;
+    } else {
+      tensors[name] = { dtype: tensor.dtype, bytes: tensor.bytes };
     }
   }
   for (const [name, { shape }] of stored) {
@@ -42,16 +45,9 @@ export function resolveTensors(
     throw new ShuffleNetError('ERR_WEIGHTS_TENSOR',
       `${file}: ${wrong.length} of the tensors do not fit the network: ${firstTen(wrong)}`);
   }
-  if (badValues.length > 0) throw new ShuffleNetError('ERR_WEIGHTS_VALUE', `${file}: ${firstTen(badValues)}`);
   return tensors;
 }
 
-function findBadValue(values: Float32Array, kind: ParameterKind) {
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index]!;
-    // Also catches NaN and both infinities, with one comparison for the many good values.
-    if (!(Math.abs(value) < Infinity)) return { index, value, expected: 'a finite number' };
-    if (kind === 'variance' && value <= 0) return { index, value, expected: 'a positive variance' };
-  }
-  return undefined;
+function isFloat(dtype: Dtype): dtype is RawTensor['dtype'] {
+  return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }

@@ -3,6 +3,7 @@ import { ShuffleNetError, type ShuffleNetErrorCode } from '../../lib/errors';
 import type { NetworkOptions } from '../../lib/network/options';
 import { parameters } from '../../lib/network/parameters';
 import { resolveNetwork } from '../../lib/network/table';
+import type { RawTensor } from '../../lib/weights/resolve';
 
 /** A safetensors file of any header text, sound or not. */
 export function makeFile(header: string | Uint8Array, data: Uint8Array = new Uint8Array(0)): Buffer {
@@ -32,6 +33,25 @@ export function writeSafetensors(tensors: Iterable<[string, Source]>, metadata?:
 
 export function float32(values: ArrayLike<number>): Uint8Array {
   return new Uint8Array(Float32Array.from(values).buffer);
+}
+
+/** The float32 values of a tensor as a file has it, worked out the slow way. */
+export function valuesOf({ dtype, bytes }: RawTensor): Float32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const size = dtype === 'F32' ? 4 : 2;
+  return Float32Array.from({ length: bytes.byteLength / size }, (_, i) => {
+    if (dtype === 'F32') return view.getFloat32(4 * i, true);
+    const bits = view.getUint16(2 * i, true);
+    const single = new DataView(new ArrayBuffer(4));
+    if (dtype === 'BF16') {
+      single.setUint32(0, bits << 16);
+      return single.getFloat32(0);
+    }
+    // F16's exponent and fraction in float32's place, and the difference of their biases.
+    single.setUint32(0, (bits & 0x7fff) << 13);
+    const magnitude = (bits & 0x7c00) === 0x7c00 ? (bits & 0x3ff ? NaN : Infinity) : single.getFloat32(0) * 2 ** 112;
+    return bits & 0x8000 ? -magnitude : magnitude;
+  });
 }
 
 /** A network of a few hundred values, batch norm included. */

@@ -6,9 +6,9 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { ShuffleNetError } from '../../lib/errors';
-import { loadWeights, type WeightsOptions } from '../../lib/weights/load';
+import { loadWeights, type Weights, type WeightsOptions } from '../../lib/weights/load';
 import { defaultPreprocess } from '../../lib/weights/metadata';
-import { failure, float32, smallOptions, smallTensors, writeSafetensors } from './files';
+import { failure, smallOptions, smallTensors, valuesOf, writeSafetensors } from './files';
 
 const preprocess = {
   resize: { shorterSide: 40, kernel: 'cubic' },
@@ -73,15 +73,22 @@ test("the package's own weights, against values read with numpy", async () => {
     ['fc.bias', 200, -0.06832968443632126, 0.19941066205501556, 0.0764843076467514, -0.4023836607520934],
   ];
   for (const [name, length, first, middle, last, sum] of expected) {
-    const values = tensors[name]!;
+    const values = valuesOf(tensors[name]!);
     assert.equal(values.length, length, name);
     assert.deepEqual([values[0], values[length >> 1], values[length - 1]], [first, middle, last], name);
     assert.ok(Math.abs(values.reduce((total, value) => total + value, 0) - sum) < 1e-9, name);
   }
   // An F16 denormal.
-  assert.equal(tensors['stage2.0.gconv2.weight']![170], 5.805492401123047e-5);
-  const all = Object.values(tensors);
+  assert.equal(valuesOf(tensors['stage2.0.gconv2.weight']!)[170], 5.805492401123047e-5);
+  const all = Object.values(tensors).map(valuesOf);
   assert.deepEqual([all.length, all.reduce((total, values) => total + values.length, 0)], [247, 1121408]);
+});
+
+/** Whether a file's bytes are a Buffer makes no difference. */
+const plain = ({ bytes, tensors, ...rest }: Weights) => ({
+  ...rest,
+  bytes: Buffer.from(bytes),
+  tensors: Object.entries(tensors).map(([name, tensor]) => [name, tensor.dtype, Buffer.from(tensor.bytes)]),
 });
 
 test('a path, a file: URL, bytes and shared bytes give the same', async () => {
@@ -95,7 +102,7 @@ test('a path, a file: URL, bytes and shared bytes give the same', async () => {
   assert.equal((await loadWeights(pathToFileURL(file))).file, file);
   for (const source of [pathToFileURL(file), bytes, new Uint8Array(bytes), shared]) {
     const weights = await loadWeights(source);
-    assert.deepEqual({ ...weights, file }, expected);
+    assert.deepEqual(plain({ ...weights, file }), plain(expected));
   }
   assert.equal((await loadWeights(bytes)).file, '<bytes>');
 });
@@ -104,7 +111,8 @@ test('reads all metadata, and copies what it gives', async () => {
   const bytes = smallFile();
   const pending = loadWeights(bytes);
   bytes.fill(0);
-  const { network, tensors, file, ...rest } = await pending;
+  const { network, tensors, file, bytes: own, ...rest } = await pending;
+  assert.deepEqual(own, new Uint8Array(smallFile()));
   assert.deepEqual(rest, {
     preprocess,
     labels: ['cat', 'dog', 'bär'],
@@ -114,7 +122,7 @@ test('reads all metadata, and copies what it gives', async () => {
     accuracy: 'none',
   });
   assert.deepEqual([network.groups, network.classes, network.shallow], [1, 3, true]);
-  assert.deepEqual(tensors['fc.bias'], Float32Array.of(0.125, 0.25, 0.375));
+  assert.deepEqual(valuesOf(tensors['fc.bias']!), Float32Array.of(0.125, 0.25, 0.375));
   assert.deepEqual(Object.keys(tensors), [...smallTensors().keys()]);
 });
 
@@ -216,14 +224,6 @@ test("options that replace the file's labels or network do not fail on these", a
     failure('ERR_WEIGHTS_TENSOR', '"fc.bias" has shape [3], expected [4]'));
 });
 
-test('a bad tensor is named with the file', async () => {
-  const tensors = smallTensors();
-  tensors.get('conv1.bn.running_var')!.bytes = float32([0]);
-  const file = path.join(folder, 'bad.safetensors');
-  await writeFile(file, writeSafetensors(tensors, metadata));
-  await assert.rejects(loadWeights(file), failure('ERR_WEIGHTS_VALUE', file, '"conv1.bn.running_var" value 0 is 0'));
-});
-
 test('files that cannot be read say what to do', async () => {
   const empty = path.join(folder, 'empty.safetensors');
   await writeFile(empty, '');
@@ -254,7 +254,7 @@ test('a file without permission', { skip: process.platform === 'win32' || proces
 test('truncated or with random bytes changed: a ShuffleNetError or the same structure', async () => {
   const sound = smallFile();
   const structure = ({ tensors }: Awaited<ReturnType<typeof loadWeights>>) =>
-    Object.entries(tensors).map(([name, values]) => [name, values.length]);
+    Object.entries(tensors).map(([name, tensor]) => [name, tensor.dtype, tensor.bytes.length]);
   const expected = structure(await loadWeights(sound));
   let loaded = 0;
   const attempt = async (bytes: Uint8Array) => {

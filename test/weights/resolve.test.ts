@@ -22,16 +22,18 @@ function stored(changes: Record<string, Partial<StoredTensor> | undefined> = {})
 }
 const resolve = (changes?: Parameters<typeof stored>[0]) => resolveTensors(stored(changes), parameters, 'w');
 
-test('gives the parameters as float32 and passes over num_batches_tracked', () => {
+test('gives the bytes of the parameters as they are, whatever they hold, and passes over num_batches_tracked', () => {
+  const half = Uint8Array.of(0, 0x3c, 0, 0x7e);
   const tensors = resolve({
-    'bn.running_mean': { dtype: 'F16', bytes: Uint8Array.of(0, 0x3c, 1, 0) },
+    'bn.running_mean': { dtype: 'F16', bytes: half },
     'bn.num_batches_tracked': { dtype: 'I64', shape: [], bytes: new Uint8Array(8) },
   });
   assert.deepEqual(tensors, {
-    'conv.weight': Float32Array.of(0.5, 2),
-    'bn.running_mean': Float32Array.of(1, 2 ** -24),
-    'bn.running_var': Float32Array.of(0.5, 2),
+    'conv.weight': { dtype: 'F32', bytes: float32([0.5, 2]) },
+    'bn.running_mean': { dtype: 'F16', bytes: half },
+    'bn.running_var': { dtype: 'F32', bytes: float32([0.5, 2]) },
   });
+  assert.equal(tensors['bn.running_mean']!.bytes, half);
 });
 
 test('names missing, misshaped, extra and mistyped tensors in one error, with what was expected', () => {
@@ -64,34 +66,4 @@ test('rank matters, and names of Object.prototype are extra', () => {
     failure('ERR_WEIGHTS_TENSOR', '[2], expected [2, 1, 1, 1]'));
   assert.throws(() => resolve({ constructor: {} }), failure('ERR_WEIGHTS_TENSOR', '"constructor"'));
   assert.throws(() => resolve({ xnum_batches_tracked: {} }), failure('ERR_WEIGHTS_TENSOR', '"xnum_batches_tracked"'));
-});
-
-test('names tensor, index and value of what is not finite', () => {
-  const bf16 = (bits: number) => Uint8Array.of(0, 0, bits & 255, bits >> 8);
-  const cases: [StoredTensor['dtype'], Uint8Array, string][] = [
-    ['F32', float32([1, NaN]), 'NaN'],
-    ['F32', float32([1, -Infinity]), '-Infinity'],
-    ['F16', Uint8Array.of(0, 0, 0, 0x7c), 'Infinity'],
-    ['F16', Uint8Array.of(0, 0, 1, 0xfc), 'NaN'],
-    ['BF16', bf16(0x7f80), 'Infinity'],
-    ['BF16', bf16(0x7fc0), 'NaN'],
-  ];
-  for (const [dtype, bytes, value] of cases) {
-    assert.throws(() => resolve({ 'conv.weight': { dtype, bytes } }),
-      failure('ERR_WEIGHTS_VALUE', `w: "conv.weight" value 1 is ${value}, expected a finite number`));
-  }
-});
-
-test('variances must be positive; denormal ones and zeros elsewhere are fine', () => {
-  for (const value of [0, -0, -1, -1e-45, NaN]) {
-    assert.throws(() => resolve({ 'bn.running_var': { bytes: float32([1, value]) } }),
-      failure('ERR_WEIGHTS_VALUE', '"bn.running_var" value 1 is '));
-  }
-  const tensors = resolve({
-    'bn.running_var': { bytes: float32([5.6e-45, 6.5e-14]) },
-    'bn.running_mean': { bytes: float32([0, -1e-45]) },
-  });
-  assert.deepEqual(tensors['bn.running_var'], Float32Array.of(5.6e-45, 6.5e-14));
-  assert.ok(tensors['bn.running_var']![0]! > 0);
-  assert.deepEqual(tensors['bn.running_mean'], Float32Array.of(0, -1e-45));
 });
