@@ -3,7 +3,7 @@
 //   node scripts/test-native.cjs --sanitize[=thread]   with CMake under ASan and UBSan, or TSan
 //   node scripts/test-native.cjs --arch=arm64|arm      cross-built with CMake, a tenth of the cases, run by QEMU as the
 //                                                      CPU that QEMU_CPU names
-// --verbose prints every promise, not only those that were broken.
+// --only=NAME runs NAME_test alone; --verbose prints every promise, not only those that were broken.
 'use strict';
 const { spawnSync } = require('node:child_process');
 const { existsSync, readFileSync, readdirSync } = require('node:fs');
@@ -49,7 +49,12 @@ function unlisted() {
 }
 
 const { values } = parseArgs({
-  options: { arch: { type: 'string' }, sanitize: { type: 'string' }, verbose: { type: 'boolean', default: false } },
+  options: {
+    arch: { type: 'string' },
+    sanitize: { type: 'string' },
+    only: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
+  },
   args: process.argv.slice(2).map((arg) => (arg === '--sanitize' ? '--sanitize=address,undefined' : arg)),
 });
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -79,7 +84,7 @@ if (values.arch !== undefined) {
   directory = buildWithGyp();
 }
 
-for (const file of readdirSync(path.join(root, 'test/native')).filter((file) => file.endsWith('_test.cc'))) {
+for (const file of readdirSync(path.join(root, 'test/native')).filter((file) => file.endsWith(`${values.only ?? ''}_test.cc`))) {
   const name = file.slice(0, -'.cc'.length);
   const [command, ...rest] = [...prefix, path.join(directory, name), ...args];
   const start = process.hrtime.bigint();
