@@ -4,6 +4,7 @@ import type { Metadata, Sharp, SharpOptions } from 'sharp';
 
 import { ShuffleNetError } from '../errors';
 import type { Size } from './preprocess';
+import { nextTurn } from './turns';
 
 /** 8-bit pixels in rows from the top, channels interleaved: height x width x channels bytes. */
 export interface Pixels {
@@ -62,6 +63,7 @@ export async function openImage(image: Image, { limitPixels = 50_000_000 }: Imag
  */
 export async function decodeRgb(image: OpenedImage, pipeline: Sharp): Promise<Pixels> {
   let result;
+  await nextTurn();
   try {
     result = await pipeline.toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   } catch (cause) {
@@ -93,6 +95,8 @@ async function openEncoded(bytes: Uint8Array, name: string, limitPixels: number)
   if (bytes.length === 0) throw new ShuffleNetError('ERR_IMAGE', `${name}: is empty; expected ${formats}`);
   const sharp = loadSharp();
   let metadata: Metadata;
+  // To prepare a call of sharp takes some tenths of a millisecond, and files read at once arrive at once.
+  await nextTurn();
   try {
     // Only the header is read here. The limit is checked below, with both numbers in the message.
     metadata = await sharp(bytes, { limitInputPixels: false }).metadata();

@@ -1,5 +1,6 @@
 import type { Pixels } from './decode';
 import type { ResizeKernel, Size, Window } from './preprocess';
+import { inTurns } from './turns';
 
 /** Half width of each kernel, in source pixels, and its weight at a distance below that. */
 const kernels: Record<ResizeKernel, { support: number; weight(distance: number): number }> = {
@@ -25,9 +26,10 @@ function sinc(x: number): number {
 /**
  * Enlarges `pixels` to `size` and returns the part in `window`; 'nearest' reduces too. Pixel centres are aligned as in
  * Pillow, PyTorch and OpenCV, where libvips aligns corners when it enlarges and so moves the image by half a source
- * pixel. Only the window is computed, so a 1 x 20000 image costs no more than a square one.
+ * pixel. Only the window is computed, so a 1 x 20000 image costs no more than a square one. Rows are computed in turns
+ * of the event loop.
  */
-export function enlarge(pixels: Pixels, size: Size, window: Window, kernel: ResizeKernel): Pixels {
+export async function enlarge(pixels: Pixels, size: Size, window: Window, kernel: ResizeKernel): Promise<Pixels> {
   const { data, width: sourceWidth, channels } = pixels;
   const columns = taps(sourceWidth, size.width, window.left, window.width, kernel);
   const rows = taps(pixels.height, size.height, window.top, window.height, kernel);
@@ -36,7 +38,7 @@ export function enlarge(pixels: Pixels, size: Size, window: Window, kernel: Resi
   const stride = window.width * channels;
 
   const widened = new Uint8ClampedArray(rowCount * stride);
-  for (let y = 0; y < rowCount; y++) {
+  await inTurns(rowCount, (y) => {
     for (let x = 0; x < window.width; x++) {
       const from = ((firstRow + y) * sourceWidth + columns.first[x]!) * channels;
       for (let c = 0; c < channels; c++) {
@@ -47,17 +49,17 @@ export function enlarge(pixels: Pixels, size: Size, window: Window, kernel: Resi
         widened[y * stride + x * channels + c] = sum;
       }
     }
-  }
+  });
 
   const result = new Uint8ClampedArray(window.height * stride);
-  for (let y = 0; y < window.height; y++) {
+  await inTurns(window.height, (y) => {
     const from = (rows.first[y]! - firstRow) * stride;
     for (let x = 0; x < stride; x++) {
       let sum = 0;
       for (let i = 0; i < rows.count; i++) sum += widened[from + i * stride + x]! * rows.weights[y * rows.count + i]!;
       result[y * stride + x] = sum;
     }
-  }
+  });
   return { data: result, width: window.width, height: window.height, channels };
 }
 

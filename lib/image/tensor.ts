@@ -4,6 +4,7 @@ import type { Image, ImageOptions, OpenedImage, Pixels } from './decode';
 import { centreCrop, resizedSize } from './preprocess';
 import type { Preprocess } from './preprocess';
 import { enlarge } from './resample';
+import { inTurns } from './turns';
 
 /** One image, ready for the network. */
 export interface ImageTensor {
@@ -61,15 +62,18 @@ async function resizeAndCrop(image: OpenedImage, { resize, crop }: Preprocess): 
   return decodeRgb(image, pipeline.resize(size.width, size.height, how).extract(window));
 }
 
-function normalise({ data, width, height, channels }: Pixels, preprocess: Preprocess): ImageTensor {
+async function normalise({ data, width, height, channels }: Pixels, preprocess: Preprocess): Promise<ImageTensor> {
   const { channelOrder, scale, mean, std } = preprocess;
   const plane = height * width;
   const values = new Float32Array(3 * plane);
-  const levels = new Float32Array(256);
-  for (let c = 0; c < 3; c++) {
-    for (let level = 0; level < 256; level++) levels[level] = (level * scale - mean[c]!) / std[c]!;
-    const offset = channels === 1 ? 0 : channelOrder === 'RGB' ? c : 2 - c;
-    for (let i = 0; i < plane; i++) values[c * plane + i] = levels[data[i * channels + offset]!]!;
-  }
+  const levels = [0, 1, 2].map((c) => Float32Array.from({ length: 256 }, (_, i) => (i * scale - mean[c]!) / std[c]!));
+  await inTurns(height, (y) => {
+    for (let c = 0; c < 3; c++) {
+      const offset = channels === 1 ? 0 : channelOrder === 'RGB' ? c : 2 - c;
+      const table = levels[c]!;
+      const end = (y + 1) * width;
+      for (let i = y * width; i < end; i++) values[c * plane + i] = table[data[i * channels + offset]!]!;
+    }
+  });
   return { data: values, height, width };
 }

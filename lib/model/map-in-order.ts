@@ -1,4 +1,4 @@
-import { abortError } from './abort';
+import { abortError, listen } from './abort';
 
 /**
  * Yields work(item) for every item, in order. At most `limit` items are taken from the source before their results are
@@ -25,7 +25,6 @@ export async function* mapInOrder<T, R>(
   let failure: { error: unknown } | undefined;
   // Waiting on one promise for whatever comes next. Promise.race() on a source that is slow would pile up reactions.
   let wake = () => {};
-  const onAbort = () => wake();
 
   const pull = async () => {
     pulling = true;
@@ -50,7 +49,7 @@ export async function* mapInOrder<T, R>(
     underWay.push(entry);
   };
 
-  signal.addEventListener('abort', onAbort);
+  const unlisten = listen(signal, () => wake());
   let left = true;
   try {
     for (;;) {
@@ -70,7 +69,7 @@ export async function* mapInOrder<T, R>(
     left = false;
     throw error;
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    unlisten();
     stop.abort('nobody waits for the result');
     const closed = ended ? undefined : (async () => void (await source.return?.()))();
     // As a for loop does: a failing return() counts where the consumer left, not where an error is on its way. Behind a

@@ -1,5 +1,5 @@
 import { binding } from '../native/binding';
-import { abortError } from './abort';
+import { abortError, listen } from './abort';
 import { fromNative } from './native-error';
 
 let latest = 0;
@@ -16,8 +16,7 @@ export async function callNative<T>(
 ): Promise<T> {
   if (signal?.aborted) throw abortError(signal);
   const id = ++latest;
-  const cancel = () => binding().cancel(id);
-  signal?.addEventListener('abort', cancel);
+  const unlisten = listen(signal, () => binding().cancel(id));
   try {
     const result = await call(id);
     if (!signal?.aborted) return result;
@@ -25,7 +24,7 @@ export async function callNative<T>(
   } catch (error) {
     if (!signal?.aborted) throw fromNative(error);
   } finally {
-    signal?.removeEventListener('abort', cancel);
+    unlisten();
   }
   throw abortError(signal!);
 }

@@ -10,7 +10,7 @@ import type { Network } from '../network/table';
 import { check, checkFields, integer, isRecord, type Check } from '../network/validate';
 import { weightsKey } from '../weights/key';
 import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
-import { abortSignal, throwIfAborted, unlessAborted } from './abort';
+import { abortSignal, listen, throwIfAborted, unlessAborted } from './abort';
 import { mapInOrder } from './map-in-order';
 import { callNative } from './native-call';
 import { fromNative } from './native-error';
@@ -187,7 +187,7 @@ export class ShuffleNet implements AsyncDisposable {
     images: Image | Tensor | readonly (Image | Tensor)[],
     options: ClassifyOptions = {},
   ): Promise<Prediction[] | Prediction[][]> {
-    checkFields('options', '', options, { ...callChecks, topK: integer(1, this.network.classes) });
+    checkFields('options', '', options, { topK: integer(1, this.network.classes), ...callChecks });
     const { topK = this.#defaultTopK, signal } = options;
     return this.#eachOrOne(images, signal, (image, signal) => this.#classify(image, topK, signal));
   }
@@ -207,9 +207,9 @@ export class ShuffleNet implements AsyncDisposable {
     options: ClassifyAllOptions = {},
   ): AsyncGenerator<Classified<I>, void, undefined> {
     checkFields('options', '', options, {
-      ...callChecks,
       topK: integer(1, this.network.classes),
       concurrency: integer(1, 1024),
+      ...callChecks,
     });
     const { topK = this.#defaultTopK, concurrency = this.#atOnce, signal } = options;
     check('images', images, iterable);
@@ -217,8 +217,7 @@ export class ShuffleNet implements AsyncDisposable {
     this.#checkOpen();
 
     const stop = new AbortController();
-    const onAbort = () => stop.abort(signal!.reason);
-    signal?.addEventListener('abort', onAbort);
+    const unlisten = listen(signal, () => stop.abort(signal!.reason));
     this.#streams.add(stop);
     try {
       yield* mapInOrder(images, concurrency, async (image, _, signal): Promise<Classified<I>> => {
@@ -234,7 +233,7 @@ export class ShuffleNet implements AsyncDisposable {
       throw error;
     } finally {
       this.#streams.delete(stop);
-      signal?.removeEventListener('abort', onAbort);
+      unlisten();
     }
   }
 
@@ -390,8 +389,7 @@ export class ShuffleNet implements AsyncDisposable {
       if (!isArray(images)) return await work(images, signal);
       throwIfAborted(signal);
       const stop = new AbortController();
-      const onAbort = () => stop.abort(signal!.reason);
-      signal?.addEventListener('abort', onAbort);
+      const unlisten = listen(signal, () => stop.abort(signal!.reason));
       let index = 0;
       try {
         const results: T[] = [];
@@ -404,7 +402,7 @@ export class ShuffleNet implements AsyncDisposable {
         if (!(error instanceof ShuffleNetError) || error.code === 'ERR_ABORTED') throw error;
         throw new ShuffleNetError(error.code, `images[${index}]: ${error.message}`, { cause: error });
       } finally {
-        signal?.removeEventListener('abort', onAbort);
+        unlisten();
       }
     });
   }

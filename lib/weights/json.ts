@@ -40,12 +40,17 @@ function scan(text: string): void {
       values++;
     } else if (c === QUOTE) {
       const start = i;
-      for (i++; i < text.length && text.charCodeAt(i) !== QUOTE; i++) if (text.charCodeAt(i) === BACKSLASH) i++;
+      let escapes = false;
+      for (i++; i < text.length && text.charCodeAt(i) !== QUOTE; i++) {
+        if (text.charCodeAt(i) !== BACKSLASH) continue;
+        escapes = true;
+        i++;
+      }
       let next = i + 1;
       while (isSpace(text.charCodeAt(next))) next++;
       if (text.charCodeAt(next) !== COLON) continue;
-      // Parsed, because "\u0061" and "a" are the same key.
-      const key = JSON.parse(text.slice(start, i + 1)) as string;
+      // "\u0061" and "a" are the same key. Parsing every key would take as long as all the rest.
+      const key = escapes ? (JSON.parse(text.slice(start, i + 1)) as string) : text.slice(start + 1, i);
       const keys = open.at(-1);
       if (keys?.has(key)) throw new SyntaxError(`the key ${quote(key)} occurs twice`);
       keys?.add(key);

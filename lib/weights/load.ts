@@ -112,8 +112,10 @@ async function copy(source: Uint8Array): Promise<Uint8Array> {
   return bytes;
 }
 
-function parseWeights(bytes: Uint8Array, file: string, options: WeightsOptions): Weights {
+async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOptions): Promise<Weights> {
   const { metadata, tensors: stored } = readSafetensors(bytes, file);
+  // About a millisecond so far, and as much again to come.
+  await setImmediate();
   const { network: config, preprocess, labels, synsets, ...texts } = readMetadata(metadata, file);
 
   if (!config && options.network === undefined) {

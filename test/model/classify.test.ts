@@ -123,7 +123,7 @@ describe('classify', () => {
         failure('ERR_OPTION', 'topK: expected an integer from 1 to 200'));
     }
     await assert.rejects(model.classify(example('coffee.jpg'), { top: 3 } as never),
-      failure('ERR_OPTION', 'top: no such option, expected one of topK'));
+      failure('ERR_OPTION', 'top: no such option, expected one of topK, signal'));
     assert.equal((await model.classify(example('coffee.jpg'), { topK: undefined } as never)).length, 5);
   });
 
