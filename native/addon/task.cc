@@ -42,10 +42,14 @@ void Task::leave(int times) {
 }
 
 void Task::settle(Napi::Env env) {
-  if (failed_) {
-    deferred_.Reject(failure_.to_error(env).Value());
-  } else {
-    deferred_.Resolve(result(env));
+  try {
+    if (failed_) {
+      deferred_.Reject(failure_.to_error(env).Value());
+    } else {
+      deferred_.Resolve(result(env));
+    }
+  } catch (const Napi::Error&) {
+    // The worker thread is being terminated: no JavaScript runs on it any more, and nobody waits for the promise.
   }
   release(false);
 }

@@ -1,9 +1,9 @@
 /** What exits.ts ends in the middle: as a worker thread (workerData), or as a process (arguments) that ends itself. */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { ShuffleNet } from '../../lib';
-import { ramp, seeded, sleep } from './measure';
+import { ramp, seeded, sleep, smallFile } from './measure';
 
-export type Task = 'run' | 'load' | 'answer';
+export type Task = 'run' | 'small' | 'load' | 'answer';
 
 async function busy(task: Task, threads: number, tell: (message: string) => void): Promise<void> {
   if (task === 'answer') {
@@ -17,6 +17,13 @@ async function busy(task: Task, threads: number, tell: (message: string) => void
     const model = await ShuffleNet.load(undefined, { threads });
     tell('running');
     for (;;) await Promise.all([model.run(image), model.run(image), model.run(image)]);
+  }
+  if (task === 'small') {
+    // Results in quick succession: the end comes between two of them, or in the middle of handing one over.
+    const model = await ShuffleNet.load(smallFile(), { threads });
+    const tiny = ramp(32);
+    tell('running');
+    for (;;) await Promise.all(Array.from({ length: 64 }, () => model.run(tiny)));
   }
   tell('loading');
   for (;;) await Promise.all([ShuffleNet.load(undefined, { threads }), ShuffleNet.load(undefined, { threads })]);

@@ -1,20 +1,50 @@
 /**
- * The main thread stays free while every core is busy: the delay of the event loop, and the longest that a
- * call does on the main thread.
+ * The main thread stays free while every core is busy: the delay of the event loop, and how long each kind of call keeps
+ * the main thread before it gives it back.
  */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { ShuffleNet } from '../../lib';
-import { example, ramp, round, sleep, type Outcome } from './measure';
+import { example, quantile, ramp, round, sleep, type Outcome } from './measure';
 
 const mostP99 = 10;
+const mostCall = 2;
+
+/** Medians: on a busy machine any call may be interrupted, but what is slow by itself is slow each time. */
+async function callTimes(times: number): Promise<Record<string, number>> {
+  const photo = await readFile(example('coffee.jpg'));
+  const images = [ramp(224), ramp(1024), ramp(2048)];
+  const taken: Record<string, number[]> = {};
+  const timed = <T>(name: string, call: () => T): T => {
+    const from = performance.now();
+    const result = call();
+    (taken[name] ??= []).push(performance.now() - from);
+    return result;
+  };
+  await (await ShuffleNet.load()).classify(photo); // the first one loads sharp
+  for (let i = 0; i < times; i++) {
+    const model = await timed('load', () => ShuffleNet.load());
+    for (const image of images) {
+      const side = image.shape[3];
+      const done = timed(`run ${side}`, () => model.run(image));
+      for (let j = 0; j < 10; j++) {
+        await sleep(2);
+        timed(`memory ${side}`, () => model.memory());
+      }
+      await done;
+    }
+    await timed('classify', () => model.classify(photo));
+    await sleep(50); // until no other thread holds the model
+    timed('close', () => model.close());
+  }
+  return Object.fromEntries(Object.entries(taken).map(([name, all]) => [name, round(quantile(all, 0.5))]));
+}
 
 export async function measure(short: boolean): Promise<Outcome> {
   const model = await ShuffleNet.load();
   const photo = await readFile(example('coffee.jpg'));
   const images = [ramp(224), ramp(1024), ramp(2048)];
-  await model.classify(photo); // the first one loads sharp
   let calls = 0;
   let stop = false;
   const lane = async (i: number) => {
@@ -34,22 +64,19 @@ export async function measure(short: boolean): Promise<Outcome> {
     return { p50: at(50), p99: at(99), 'p99.9': at(99.9), max: round(delay.max / 1e6) };
   };
 
-  const idle = await during(short ? 500 : 5000, async () => {});
-  // The part of a call before its first await, one call at a time.
-  let longestCallMs = 0;
-  for (let i = 0; i < (short ? 20 : 200); i++) {
-    const from = performance.now();
-    const done: Promise<unknown> = i % 4 ? model.run(images[i % 4 - 1]!) : model.classify(photo);
-    longestCallMs = Math.max(longestCallMs, round(performance.now() - from));
-    await done;
-  }
+  const callMs = await callTimes(short ? 3 : 30);
+  const idleMs = await during(short ? 500 : 5000, async () => {});
   const lanes = 3 * Math.max(2, availableParallelism());
-  const busy = await during(short ? 3000 : 60_000, () => Promise.all(Array.from({ length: lanes }, (_, i) => lane(i))));
-  const loading = await during(short ? 1000 : 10_000, async () => {
+  const busyMs = await during(short ? 2000 : 60_000, () => Promise.all(Array.from({ length: lanes }, (_, i) => lane(i))));
+  const loadingMs = await during(short ? 1000 : 10_000, async () => {
     while (!stop) (await ShuffleNet.load()).close();
   });
-  const broken: string[] = [];
-  if (!(busy.p99 <= mostP99)) broken.push(`event-loop delay: p99 of ${busy.p99} ms`);
+
+  const broken = Object.entries(callMs)
+    .filter(([, median]) => !(median <= mostCall))
+    .map(([name, median]) => `${name} keeps the main thread for ${median} ms`);
+  // The short form runs beside other tests, which take the cores away for longer than any code here does.
+  if (!(busyMs.p99 <= (short ? 5 : 1) * mostP99)) broken.push(`event-loop delay: p99 of ${busyMs.p99} ms`);
   if (calls < lanes) broken.push(`only ${calls} calls`);
-  return { figures: { calls, idleMs: idle, busyMs: busy, loadingMs: loading, longestCallMs }, broken };
+  return { figures: { callMs, calls, idleMs, busyMs, loadingMs }, broken };
 }

@@ -9,6 +9,7 @@ import type { Task } from './busy';
 // This thread never loads the addon: its code must not go with the last worker that did.
 const program = path.join(__dirname, 'busy.js');
 const longest = 20_000;
+const tasks: readonly Task[] = ['run', 'small', 'run', 'load'];
 const start = (task: Task, threads: number) => new Worker(program, { workerData: { task, threads } });
 
 /** Each is terminated somewhere in the middle of what it does. */
@@ -16,7 +17,7 @@ async function terminateWorkers(count: number, broken: string[]): Promise<number
   const random = seeded(1);
   let slowest = 0;
   await inParallel(count, 4, async (i) => {
-    const task = i % 4 === 3 ? 'load' : 'run';
+    const task = tasks[i % 4]!;
     const worker = start(task, 1 + (i % 3 === 0 ? 1 : 0));
     worker.on('error', (error) => broken.push(`worker ${i} (${task}): ${error.message}`));
     try {
@@ -36,7 +37,7 @@ async function terminateWorkers(count: number, broken: string[]): Promise<number
 async function exitProcesses(count: number, broken: string[]): Promise<number> {
   let slowest = 0;
   await inParallel(count, 2, async (i) => {
-    const task: Task = i % 4 === 3 ? 'load' : 'run';
+    const task = tasks[i % 4]!;
     const code = 2 + (i % 100);
     const child = spawn(process.execPath, [program, task, `${1 + (i % 2)}`, `${code}`], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
