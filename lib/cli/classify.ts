@@ -1,6 +1,5 @@
-import { availableParallelism } from 'node:os';
+import { ShuffleNetError } from '../errors';
 import { ShuffleNet } from '../model/shufflenet';
-import { classifyAll } from './classify-all';
 import { formats, type Format } from './formats';
 import { findImages, type FindOptions } from './images';
 import { interruption } from './interruption';
@@ -21,10 +20,17 @@ export interface ClassifyCommandOptions {
 
 /** Prints the likeliest classes of each image as it is done; what cannot be classified is reported and passed over. */
 export async function classifyCommand(inputs: string[], options: ClassifyCommandOptions): Promise<void> {
-  const { weights, top, json = false, format = json ? 'jsonl' : 'table', threads = 1 } = options;
-  const { concurrency = Math.max(1, Math.floor(availableParallelism() / threads)) } = options;
   const signal = interruption();
-  const model = await ShuffleNet.load(weights, { threads });
+  try {
+    await classify(inputs, options, signal);
+  } catch (error) {
+    if (!(signal.aborted && error instanceof ShuffleNetError && error.code === 'ERR_ABORTED')) throw error;
+  }
+}
+
+async function classify(inputs: string[], options: ClassifyCommandOptions, signal: AbortSignal): Promise<void> {
+  const { weights, top, json = false, format = json ? 'jsonl' : 'table', concurrency, threads = 1 } = options;
+  const model = await ShuffleNet.load(weights, { threads, signal });
   const { classes } = model.network;
   if (top !== undefined && top > classes) throw new UsageError(`--top: expected 1 to ${classes}, got ${top}`);
 
@@ -41,15 +47,15 @@ export async function classifyCommand(inputs: string[], options: ClassifyCommand
   const images = findImages(inputs, findOptions, fail);
   let done = 0;
   let failed = 0;
+  const classifyOptions = { ...(top && { topK: top }), ...(concurrency && { concurrency }), signal };
   try {
-    for await (const outcome of classifyAll(model, images, { ...(top && { topK: top }), concurrency, signal })) {
-      const error = 'error' in outcome ? outcome.error : undefined;
+    for await (const outcome of model.classifyAll(images, classifyOptions)) {
       done++;
-      if (error) {
+      if (outcome.error) {
         failed++;
-        fail(error);
+        fail(outcome.error);
       }
-      progress.count(error !== undefined);
+      progress.count(outcome.error !== undefined);
       const text = toText(outcome);
       // Waits for a slow reader.
       if (text) await progress.aside(process.stdout, () => write(text));

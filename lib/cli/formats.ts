@@ -1,11 +1,8 @@
-import type { ShuffleNetError } from '../errors';
-import type { Prediction } from '../model/prediction';
+import type { Classified } from '../model/shufflenet';
 import { printable, toJson } from './output';
 
-export type Outcome = { image: string } & ({ predictions: Prediction[] } | { error: ShuffleNetError });
-
 /** Lines, each with its end, for one image; none where there is nothing to say. */
-export type Formatter = (outcome: Outcome) => string;
+export type Formatter = (outcome: Classified<string>) => string;
 
 /** New formatters: what they say may depend on what they said before. */
 export const formats = { table, jsonl: () => jsonLine, csv };
@@ -16,7 +13,7 @@ export type Format = keyof typeof formats;
 function table(): Formatter {
   let separator = '';
   return (outcome) => {
-    if ('error' in outcome) return '';
+    if (outcome.error) return '';
     const lines = outcome.predictions.map(({ label, score }) => `   ${score.toFixed(3)}  ${printable(label)}\n`);
     const block = `${separator}${printable(outcome.image)}\n${lines.join('')}`;
     separator = '\n';
@@ -24,10 +21,8 @@ function table(): Formatter {
   };
 }
 
-function jsonLine(outcome: Outcome): string {
-  if (!('error' in outcome)) return `${toJson(outcome, 0)}\n`;
-  const { code, message } = outcome.error;
-  return `${toJson({ image: outcome.image, error: { code, message } }, 0)}\n`;
+function jsonLine({ image, predictions, error }: Classified<string>): string {
+  return `${toJson(error ? { image, error: { code: error.code, message: error.message } } : { image, predictions }, 0)}\n`;
 }
 
 /**
@@ -45,7 +40,7 @@ function csv(): Formatter {
   let header = line('image', 'rank', 'label', 'index', 'score', 'error');
   return (outcome) => {
     const { image } = outcome;
-    const rows = 'error' in outcome
+    const rows = outcome.error
       ? [line(image, '', '', '', '', `${outcome.error.code}: ${outcome.error.message}`)]
       : outcome.predictions.map(({ label, index, score }, i) => line(image, i + 1, label, index, score, ''));
     const text = header + rows.join('');

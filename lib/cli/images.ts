@@ -55,7 +55,11 @@ async function* expanded(
   if (!stats) {
     const { glob, isDynamicPattern } = require('tinyglobby') as typeof import('tinyglobby');
     if (isDynamicPattern(input)) {
-      const files = await glob(input, { absolute: path.isAbsolute(input), expandDirectories: false });
+      const files = await glob(input, {
+        absolute: path.isAbsolute(input),
+        expandDirectories: false,
+        followSymbolicLinks: false,
+      });
       if (files.length === 0) throw new ShuffleNetError('ERR_FILE', `${input}: no file matches this pattern`);
       yield* files.sort();
       return;
@@ -72,7 +76,10 @@ async function* inFolder(
 ): AsyncGenerator<string, void> {
   const entries = await readdir(folder, { withFileTypes: true });
   const sorted = (isFolder: boolean) =>
-    entries.filter((entry) => entry.isDirectory() === isFolder).map(({ name }) => path.join(folder, name)).sort();
+    entries
+      .filter((entry) => entry.isDirectory() === isFolder)
+      .map(({ name }) => path.join(folder, name))
+      .sort();
   yield* sorted(false).filter((file) => extensions.includes(path.extname(file).toLowerCase()));
   if (!recursive) return;
   for (const inner of sorted(true)) {

@@ -18,19 +18,21 @@ export async function infoCommand(given: string | undefined, { json = false }: {
   const bytes = (await stat(file)).size;
   if (json) {
     const units = stages.map(({ stage, units }) => ({ stage, units: units.length, channels: units[0]!.out }));
-    print(toJson({
-      file,
-      bytes,
-      network: { ...architecture, stages: units, variant: Object.fromEntries(changed) },
-      labels: labels !== undefined,
-      preprocess,
-      parameters,
-      multiplyAdds,
-      backend: backend(),
-      accuracy,
-      source,
-      license,
-    }));
+    print(
+      toJson({
+        file,
+        bytes,
+        network: { ...architecture, stages: units, variant: Object.fromEntries(changed) },
+        labels: labels !== undefined,
+        preprocess,
+        parameters,
+        multiplyAdds,
+        backend: backend(),
+        accuracy,
+        source,
+        license,
+      }),
+    );
     return;
   }
 

@@ -14,7 +14,8 @@ function integer(min: number, max: number): (text: string) => number {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     throw new InvalidArgumentError(
-      max === Infinity ? `Expected a whole number from ${min}.` : `Expected a whole number from ${min} to ${max}.`);
+      max === Infinity ? `Expected a whole number from ${min}.` : `Expected a whole number from ${min} to ${max}.`,
+    );
   };
 }
 
@@ -34,7 +35,9 @@ function program(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'shufflenet: ')) })
     .showHelpAfterError('(--help tells how to use it)')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   $ shufflenet classify photo.jpg
   $ shufflenet classify --top 3 --json photos/
@@ -45,23 +48,37 @@ Examples:
 Environment:
   SHUFFLENET_ISA  instruction set to use instead of the best: scalar, avx2, avx512 or neon
 
-Exit codes: 0 done, 1 work failed, 2 wrong usage, 130 stopped by Ctrl-C.`);
+Exit codes: 0 done, 1 work failed, 2 wrong usage, 130 stopped by Ctrl-C.`,
+    );
 
-  shufflenet.command('classify')
+  shufflenet
+    .command('classify')
     .description('print the likeliest classes of images')
-    .addArgument(new Argument('<image...>', 'image files (JPEG, PNG, WebP, AVIF, GIF, TIFF), folders of them, ' +
-      'patterns such as "photos/**/*.jpg", and - for a list of files on standard input, one per line'))
+    .addArgument(
+      new Argument(
+        '<image...>',
+        'image files (JPEG, PNG, WebP, AVIF, GIF, TIFF), folders of them, ' +
+          'patterns such as "photos/**/*.jpg", and - for a list of files on standard input, one per line',
+      ),
+    )
     .addOption(weights())
     .addOption(new Option('--top <n>', 'classes for each image (default: 5)').argParser(integer(1, Infinity)))
     .option('-r, --recursive', 'take the subfolders of folders too')
     .option('-0, --null', 'the list on standard input is separated by NUL, as by find -print0')
-    .addOption(new Option('--format <format>', 'for people, one JSON object per line, or one CSV row per class ' +
-      '(default: table)').choices(Object.keys(formats)))
+    .addOption(
+      new Option(
+        '--format <format>',
+        'for people, one JSON object per line, or one CSV row per class ' + '(default: table)',
+      ).choices(Object.keys(formats)),
+    )
     .addOption(new Option('--json', 'the same as --format jsonl').conflicts('format'))
-    .addOption(new Option('--concurrency <n>', 'images at once (default: by the number of cores)')
-      .argParser(integer(1, 1024)))
+    .addOption(
+      new Option('--concurrency <n>', 'images at once (default: by the number of cores)').argParser(integer(1, 1024)),
+    )
     .addOption(threads())
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Results are printed in the order of the images, each as soon as it is there. JSON lines are
 { image, predictions: [{ label, score, index }] } or { image, error: { code, message } };
 CSV columns are image, rank, label, index, score and error.
@@ -74,40 +91,54 @@ Examples:
   $ shufflenet classify photo.jpg
   $ shufflenet classify --recursive --json photos/ > found.jsonl
   $ shufflenet classify --weights my.safetensors --top 1 "photos/**/*.webp"
-  $ find photos -name '*.jpg' -print0 | shufflenet classify --null --format csv - > found.csv`)
+  $ find photos -name '*.jpg' -print0 | shufflenet classify --null --format csv - > found.csv`,
+    )
     .action((images: string[], options: ClassifyCommandOptions) => classifyCommand(images, options));
 
-  shufflenet.command('run')
+  shufflenet
+    .command('run')
     .description('compute the logits of images that are resized and normalised already')
     .requiredOption('--input <file>', '.npy file to read: float32 [n, 3, height, width], sides of 32 to 4096')
     .requiredOption('--output <file>', '.npy file to write: float32 [n, classes]')
     .addOption(weights())
     .addOption(threads())
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Example:
-  $ shufflenet run --input images.npy --output logits.npy`)
+  $ shufflenet run --input images.npy --output logits.npy`,
+    )
     .action((options: RunCommandOptions) => runCommand(options));
 
-  shufflenet.command('table')
+  shufflenet
+    .command('table')
     .description('print the network table (Table 1 of the paper) for 224x224 images')
     .addOption(new Option('--groups <g>', 'number of groups (default: all)').choices(['1', '2', '3', '4', '8']))
     .addOption(new Option('--scale <s>', 'width multiplier: "ShuffleNet s x"').argParser(decimal).default(1))
     .option('--json', 'print JSON: an object with --groups, else an array')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   $ shufflenet table
-  $ shufflenet table --groups 3 --scale 2 --json`)
+  $ shufflenet table --groups 3 --scale 2 --json`,
+    )
     .action(({ groups, ...options }: TableCommandOptions & { groups?: string }) =>
-      tableCommand(groups === undefined ? options : { ...options, groups: Number(groups) as Groups }));
+      tableCommand(groups === undefined ? options : { ...options, groups: Number(groups) as Groups }),
+    );
 
-  shufflenet.command('info')
+  shufflenet
+    .command('info')
     .description('print what a weights file holds and what would run it')
     .argument('[file]', "safetensors file (default: the package's own weights)")
     .option('--json', 'print JSON')
-    .addHelpText('after', `
+    .addHelpText(
+      'after',
+      `
 Examples:
   $ shufflenet info
-  $ shufflenet info my.safetensors --json`)
+  $ shufflenet info my.safetensors --json`,
+    )
     .action((file: string | undefined, options: { json?: boolean }) => infoCommand(file, options));
   return shufflenet;
 }

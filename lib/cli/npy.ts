@@ -20,9 +20,12 @@ export function readNpy(bytes: Buffer, file: string): Tensor {
   const end = start + (version === 1 ? bytes.readUInt16LE(8) : bytes.readUInt32LE(8));
   if (end > bytes.length) fail(`truncated: the header ends at byte ${end}, the file at ${bytes.length}`);
 
-  const { descr, fortran_order: fortranOrder, shape } =
-    parseHeader(bytes.toString(version === 3 ? 'utf8' : 'latin1', start, end)) ??
-    fail('malformed header: expected a dictionary of descr, fortran_order and shape');
+  const {
+    descr,
+    fortran_order: fortranOrder,
+    shape,
+  } = parseHeader(bytes.toString(version === 3 ? 'utf8' : 'latin1', start, end)) ??
+  fail('malformed header: expected a dictionary of descr, fortran_order and shape');
   if (descr !== '<f4') {
     fail(`expected dtype '<f4' (little-endian float32), got ${JSON.stringify(descr).slice(0, 80)}`);
   }

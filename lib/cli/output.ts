@@ -4,19 +4,19 @@
  */
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-function escape(character: string): string {
+function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** Text on one line that is safe to show. */
 export function printable(text: string): string {
-  return text.replace(unsafe, escape);
+  return text.replace(unsafe, escaped);
 }
 
 /** JSON that is safe to show: in JSON such characters occur in strings only, where escapes are the same. */
 export function toJson(value: unknown, indent = 2): string {
   const json = JSON.stringify(value, null, indent);
-  return json.replace(unsafe, (character) => (character === '\n' ? '\n' : escape(character)));
+  return json.replace(unsafe, (character) => (character === '\n' ? '\n' : escaped(character)));
 }
 
 export function print(text: string): void {

@@ -5,11 +5,11 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { networkTable, type NetworkTable, type Prediction } from '../../lib';
+import { networkTable, type NetworkTable } from '../../lib';
 import { readNpy, writeNpy } from '../../lib/cli/npy';
 import { smallOptions, smallTensors, writeSafetensors } from '../weights/files';
 import { difference } from '../model/files';
-import { fixture, main, root, shufflenet } from './command';
+import { fixture, main, parseLines, root, shufflenet, type Result } from './command';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'shufflenet-cli-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -24,16 +24,17 @@ writeFileSync(path.join(photos, 'notes.txt'), 'no image');
 
 /** Weights whose labels try to steer the terminal. */
 const hostile = inFolder('hostile.safetensors');
-writeFileSync(hostile, writeSafetensors(smallTensors(), {
-  'shufflenet.config': JSON.stringify(smallOptions),
-  'shufflenet.labels': JSON.stringify(['\u001b[31mred', 'two\nlines', 'back\u202ewards\u009b']),
-  'shufflenet.source': 'a\u001b]0;title\u0007b',
-}));
+writeFileSync(
+  hostile,
+  writeSafetensors(smallTensors(), {
+    'shufflenet.config': JSON.stringify(smallOptions),
+    'shufflenet.labels': JSON.stringify(['\u001b[31mred', 'two\nlines', 'back\u202ewards\u009b']),
+    'shufflenet.source': 'a\u001b]0;title\u0007b',
+  }),
+);
 
 /** Everything of C0, C1 and text direction but the newlines that end lines. */
 const controls = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
-
-type Result = { image: string; predictions?: Prediction[]; error?: { code: string; message: string } };
 
 describe('shufflenet classify', () => {
   it('prints the likeliest classes of a photo', () => {
@@ -61,11 +62,10 @@ describe('shufflenet classify', () => {
     const { status, stdout, stderr } = shufflenet('classify', '--top', '1', photos, 'examples/coffee.jpg');
     assert.deepEqual([status, stderr], [0, '']);
     const blocks = stdout.split('\n\n').map((block) => block.trim().split('\n'));
-    assert.deepEqual(blocks.map(([name]) => name), [
-      path.join(photos, 'a.jpeg'),
-      path.join(photos, 'b.JPG'),
-      'examples/coffee.jpg',
-    ]);
+    assert.deepEqual(
+      blocks.map(([name]) => name),
+      [path.join(photos, 'a.jpeg'), path.join(photos, 'b.JPG'), 'examples/coffee.jpg'],
+    );
     assert.match(blocks[0]![1]!, /Egyptian cat$/);
     assert.match(blocks[1]![1]!, /espresso$/);
   });
@@ -82,8 +82,11 @@ describe('shufflenet classify', () => {
 
     const json = shufflenet('classify', '--json', bad, 'examples/coffee.jpg');
     assert.equal(json.status, 1);
-    const results = json.stdout.trim().split('\n').map((line) => JSON.parse(line) as Result);
-    assert.deepEqual(results.map(({ image }) => image), [bad, 'examples/coffee.jpg']);
+    const results = parseLines(json.stdout);
+    assert.deepEqual(
+      results.map(({ image }) => image),
+      [bad, 'examples/coffee.jpg'],
+    );
     assert.equal(results[0]!.error!.code, 'ERR_IMAGE');
     assert.equal(results[1]!.predictions!.length, 5);
   });
@@ -182,7 +185,10 @@ describe('shufflenet table', () => {
 
   it('prints JSON: all columns, or the one of --groups', () => {
     const all = JSON.parse(shufflenet('table', '--json').stdout) as NetworkTable[];
-    assert.deepEqual(all, ([1, 2, 3, 4, 8] as const).map((groups) => networkTable({ groups })));
+    assert.deepEqual(
+      all,
+      ([1, 2, 3, 4, 8] as const).map((groups) => networkTable({ groups })),
+    );
     // As the paper's figures were recomputed, in millions with the classifier.
     const counts = all.map(({ multiplyAdds }) => Math.round(multiplyAdds / 1e4) / 100);
     assert.deepEqual(counts, [143.08, 140.84, 137.46, 134.34, 138.37]);
@@ -242,8 +248,14 @@ describe('shufflenet info', () => {
 
 describe('usage', () => {
   it('prints help and version, and exits with 0', () => {
-    for (const args of [['--help'], ['help'], ['classify', '--help'], ['run', '--help'], ['table', '--help'],
-      ['help', 'info']]) {
+    for (const args of [
+      ['--help'],
+      ['help'],
+      ['classify', '--help'],
+      ['run', '--help'],
+      ['table', '--help'],
+      ['help', 'info'],
+    ]) {
       const { status, stdout, stderr } = shufflenet(...args);
       assert.deepEqual([status, stderr], [0, '']);
       assert.match(stdout, /^Usage: shufflenet/);

@@ -35,7 +35,13 @@ describe('readNpy', () => {
     for (const version of [1, 2, 3]) {
       for (const padding of ['', ' ', '  ', '   ']) {
         const { data, shape } = readNpy(npy(header('(2, 3)') + padding, values, version), 'x.npy');
-        assert.deepEqual([[...data], shape], [[1.5, -2, 3, 4, 5, 6], [2, 3]]);
+        assert.deepEqual(
+          [[...data], shape],
+          [
+            [1.5, -2, 3, 4, 5, 6],
+            [2, 3],
+          ],
+        );
       }
     }
     const turned = "{'shape': (6,), 'fortran_order': False, 'descr': '<f4'}";
@@ -74,9 +80,21 @@ describe('readNpy', () => {
   });
 
   it('refuses a malformed header', () => {
-    for (const text of ['', '{}', 'x', '[]', 'None', header('(6,)').replace('}', ''), header('6'), header('(-6,)'),
-      header('(6.5,)'), header("('6',)"), header('(6,)', "'<f4'", '0'), header('(6,)').replace("'descr'", "'descry'"),
-      header('(6,)').replace('{', "{'more': 1, ")]) {
+    for (const text of [
+      '',
+      '{}',
+      'x',
+      '[]',
+      'None',
+      header('(6,)').replace('}', ''),
+      header('6'),
+      header('(-6,)'),
+      header('(6.5,)'),
+      header("('6',)"),
+      header('(6,)', "'<f4'", '0'),
+      header('(6,)').replace("'descr'", "'descry'"),
+      header('(6,)').replace('{', "{'more': 1, "),
+    ]) {
       refuses(npy(text, values), 'malformed header');
     }
   });
