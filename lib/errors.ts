@@ -63,10 +63,13 @@ export type ShuffleNetErrorCode =
   /** The model was used after `close()`. Remedy: close when all calls have been made, or load another. */
   | 'ERR_CLOSED';
 
+/** Every failure of this package. Errors of a source given to classifyAll() pass through as they are. */
 export class ShuffleNetError extends Error {
+  /** 'ShuffleNetError'. */
   override readonly name = 'ShuffleNetError';
 
   constructor(
+    /** What went wrong, for programs. */
     readonly code: ShuffleNetErrorCode,
     message: string,
     /** `cause`: the error or abort reason behind this one. */

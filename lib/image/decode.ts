@@ -8,8 +8,11 @@ import { nextTurn } from './turns';
 
 /** 8-bit pixels in rows from the top, channels interleaved: height x width x channels bytes. */
 export interface Pixels {
+  /** Exactly height * width * channels bytes. */
   data: Uint8Array | Uint8ClampedArray;
+  /** In pixels. */
   width: number;
+  /** In pixels. */
   height: number;
   /** 1: grey, 3: RGB, 4: RGB and alpha, not premultiplied. All in sRGB. */
   channels: 1 | 3 | 4;
@@ -21,6 +24,7 @@ export interface Pixels {
  */
 export type Image = string | URL | Uint8Array | Pixels;
 
+/** What is accepted as an image. */
 export interface ImageOptions {
   /** Largest width * height accepted, checked before decoding. Default 50,000,000. */
   limitPixels?: number;

@@ -7,10 +7,13 @@ export interface Preprocess {
   resize: { shorterSide: number; kernel: ResizeKernel };
   /** Taken from the centre of the resized image, in pixels; a crop up to shorterSide fits every image. */
   crop: { width: number; height: number };
+  /** Of the network's three input channels. */
   channelOrder: 'RGB' | 'BGR';
-  /** value = (pixel * scale - mean) / std with pixel in 0..255; `mean` and `std` are in `channelOrder`. */
+  /** value = (pixel * scale - mean) / std with pixel in 0..255. */
   scale: number;
+  /** In units of pixel * scale, in `channelOrder`. */
   mean: [number, number, number];
+  /** In units of pixel * scale, in `channelOrder`. */
   std: [number, number, number];
 }
 

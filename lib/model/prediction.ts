@@ -1,5 +1,6 @@
 import { displayName } from '../image/labels';
 
+/** A class that an image may show. */
 export interface Prediction {
   /** The first of the class's names; `class 17` where the weights have none. */
   label: string;

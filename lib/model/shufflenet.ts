@@ -64,6 +64,7 @@ export type Classified<I = Image | Tensor> =
   | { image: I; predictions: Prediction[]; error?: undefined }
   | { image: I; error: ShuffleNetError; predictions?: undefined };
 
+/** Of calls that give logits. */
 export interface OutputOptions {
   /**
    * Where the logits go instead of a new array: exactly n * classes values, which may be a view into a larger
@@ -112,6 +113,7 @@ export class ShuffleNet implements AsyncDisposable {
   readonly preprocess: Preprocess;
   /** One for each class, all synonyms: 'goldfish, Carassius auratus'. undefined where the weights have none. */
   readonly labels: readonly string[] | undefined;
+  /** What computes: instruction set, threads. */
   readonly backend: Backend;
 
   readonly #native: NativeModel;

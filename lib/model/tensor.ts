@@ -5,7 +5,9 @@ import { imageChannels } from '../network/table';
 
 /** float32 values, row-major in the order of `shape`. */
 export interface Tensor {
+  /** As many as the product of `shape`. */
   data: Float32Array;
+  /** Images: [n, 3, height, width]. */
   shape: readonly number[];
 }
 
@@ -15,8 +17,11 @@ export interface Tensor {
  * `network.stages`.
  */
 export interface Features {
+  /** Shape [n, channels, height / 8, width / 8]. */
   stage2: Tensor;
+  /** Shape [n, channels, height / 16, width / 16]. */
   stage3: Tensor;
+  /** Shape [n, channels, height / 32, width / 32]. */
   stage4: Tensor;
 }
 
@@ -24,6 +29,7 @@ export interface Features {
 export interface Logits {
   /** n * classes values. */
   data: Float32Array;
+  /** As many images as the input had, and the network's classes. */
   shape: [n: number, classes: number];
 }
 

@@ -11,7 +11,9 @@ export const imageSides = { min: 32, max: 4096 } as const;
 
 /** In pixels, each from 32 to 4096. Default 224 (paper, Table 1). */
 export interface ImageSize {
+  /** Default 224. */
   height?: number;
+  /** Default 224. */
   width?: number;
 }
 
@@ -83,20 +85,33 @@ function layerMultiplyAdds(layer: Layer, shapes: Shape[], { channels, height, wi
 
 /** A line of the paper's Table 1; null where the column is empty. */
 export interface TableRow {
+  /** Image, Conv1, MaxPool, Stage2, Stage3, Stage4, GlobalPool or FC. */
   layer: string;
+  /** In pixels. */
   output: { height: number; width: number };
+  /** In pixels. */
   kernel: { height: number; width: number } | null;
+  /** Of the first layer or unit; in pixels. */
   stride: number | null;
+  /** How many layers or units of this kind follow each other. */
   repeat: number | null;
+  /** Of the output. */
   channels: number;
 }
 
+/** The paper's Table 1 for one network. */
 export interface NetworkTable {
+  /** Of the network's grouped convolutions. */
   groups: Groups;
+  /** Width multiplier. */
   scale: number;
+  /** From the image to the classifier. */
   rows: TableRow[];
+  /** For one image, of convolutions and the classifier. */
   multiplyAdds: number;
+  /** For one image, without the classifier, as in the paper. */
   convMultiplyAdds: number;
+  /** Trained values. */
   parameters: number;
 }
 

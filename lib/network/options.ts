@@ -17,8 +17,9 @@ export interface Variant {
   shufflePlace: 'beforeDepthwise' | 'afterDepthwise';
   /** Whether the first unit of stage 2 shuffles. Default true. */
   shuffleFirstUnit: boolean;
-  /** Groups of the two 1x1 convolutions of stage 2's first unit: 1 or the network's. Defaults 'one' and 'groups'. */
+  /** Groups of the first 1x1 convolution of stage 2's first unit: 1 or the network's. Default 'one'. */
   firstUnitGconv1: 'one' | 'groups';
+  /** Groups of the second. Default 'groups'. */
   firstUnitGconv2: 'one' | 'groups';
   /** Order of the channels in concat units. Default 'shortcutBranch'. */
   concatOrder: 'shortcutBranch' | 'branchShortcut';
@@ -97,5 +98,6 @@ export interface NetworkOptions {
   shallow?: boolean;
   /** Table 5, "with SE": true for reduction 16, or the reduction (1 to 4096). Default false. */
   squeezeExcitation?: boolean | { reduction: number };
+  /** Conventions in which published networks differ. Default: the paper's. */
   variant?: Partial<Variant>;
 }

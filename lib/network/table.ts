@@ -53,36 +53,55 @@ export const defaultVariant: Readonly<Variant> = {
 
 /** A ShuffleNet unit (paper, Figure 2 b and c). Widths in channels. */
 export interface Unit {
+  /** Input. */
   readonly in: number;
   /** Bottleneck: what gconv1 makes and the depthwise convolution keeps. */
   readonly mid: number;
   /** What gconv2 makes: out - in where the unit concatenates, else out. */
   readonly branch: number;
+  /** Output. */
   readonly out: number;
+  /** Of the depthwise convolution, in pixels. */
   readonly stride: 1 | 2;
+  /** How shortcut and branch meet. */
   readonly combine: 'concat' | 'add';
+  /** Of the 1x1 convolution before the depthwise one. */
   readonly gconv1Groups: number;
+  /** Of the 1x1 convolution after it. */
   readonly gconv2Groups: number;
   /** Shuffles `mid` channels in the network's groups. */
   readonly shuffle: boolean;
 }
 
+/** Units at one resolution. */
 export interface Stage {
+  /** Its number in Table 1. */
   readonly stage: 2 | 3 | 4;
+  /** In order of execution. */
   readonly units: readonly Unit[];
 }
 
 /** Options with every default filled in, and the widths that follow. Plain data. */
 export interface Network {
+  /** Of the grouped convolutions. */
   readonly groups: Groups;
+  /** Width multiplier. */
   readonly scale: number;
+  /** Logits. */
   readonly classes: number;
+  /** After conv1. */
   readonly stemChannels: number;
+  /** Bottleneck width over unit width. */
   readonly bottleneckRatio: number;
+  /** Whether channels are shuffled. */
   readonly shuffle: boolean;
+  /** Whether each stage has half its units. */
   readonly shallow: boolean;
+  /** null: none. */
   readonly squeezeExcitation: { readonly reduction: number } | null;
+  /** Conventions in which published networks differ. */
   readonly variant: Readonly<Variant>;
+  /** Stages 2, 3 and 4. */
   readonly stages: readonly [Stage, Stage, Stage];
 }
 

@@ -17,7 +17,10 @@ import { readSafetensors } from './safetensors';
 export interface WeightsOptions {
   /** Field by field, also within `variant`; needed for files without `shufflenet.config`. */
   network?: NetworkOptions;
-  /** Field by field (`resize` and `crop` as a whole). Without it and without the file's: `defaultPreprocess`. */
+  /**
+   * Field by field (`resize` and `crop` as a whole). Without it and without the file's, torchvision's: the shorter side
+   * to 256 (linear), crop 224x224, RGB, scale 1/255, mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225].
+   */
   preprocess?: Partial<Preprocess>;
   /** One for each class. */
   labels?: string[];
