@@ -15,7 +15,7 @@ Executor& Executor::instance() {
 
 Executor::Executor() : most_(available_processors()) {}
 
-void Executor::submit(std::shared_ptr<Job> job, int times) {
+void Executor::submit(const std::shared_ptr<Job>& job, int times) {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (int i = 0; i < times; i++) jobs_.push_back(job);
   for (int wanted = static_cast<int>(jobs_.size()) - idle_; wanted > 0 && started_ < most_; wanted--) {

@@ -33,7 +33,7 @@ class Executor {
   static Executor& instance();
 
   // Runs the job `times` times. Throws std::system_error where not even one thread can be started.
-  void submit(std::shared_ptr<Job> job, int times = 1);
+  void submit(const std::shared_ptr<Job>& job, int times = 1);
   // Takes back what has not started; returns how many times.
   int withdraw(const Job* job);
   int threads() const { return most_; }

@@ -324,7 +324,8 @@ class Fuser {
     op.padding = layer.padding;
     op.average = layer.kind == LayerKind::kAvgPool || layer.kind == LayerKind::kGlobalAvgPool;
     op.count_padding = layer.count_padding;
-    return emit(std::move(op), value(op.input).channels, std::vector<int>(value(op.input).map));
+    const Value in = value(op.input);
+    return emit(std::move(op), in.channels, in.map);
   }
 
   const Graph& graph_;
