@@ -17,13 +17,17 @@ export function shufflenet(...args: string[]) {
 
 /** The command under way in the package's folder. `ended` gives what it came to. */
 export function start(...args: string[]) {
-  const child = spawn(process.execPath, [main, ...args], { cwd: root });
+  const child = spawn(process.execPath, [main, ...args], { cwd: root, timeout: 30_000, killSignal: 'SIGKILL' });
   // It may end before it has read everything.
   child.stdin.on('error', () => {});
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const ended = once(child, 'close').then(([code, signal]) => ({ code: code ?? signal, stderr }));
-  return { child, ended, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
+  // Reads nothing before it is asked for the first line.
+  const lines = (async function* () {
+    yield* createInterface({ input: child.stdout });
+  })();
+  return { child, ended, lines };
 }
 
 export type Result = { image: string; predictions?: Prediction[]; error?: { code: string; message: string } };

@@ -27,7 +27,8 @@ function inTerminal(
   input: (terminal: { output: string; type(keys: string): void }) => void = () => {},
 ) {
   const shell = `shufflenet() { '${process.execPath}' '${main}' "$@"; }; stty cols 80; ${command}`;
-  const child = spawn('script', ['-qec', shell, '/dev/null'], { cwd: root, env: { ...process.env, SHELL: '/bin/sh' } });
+  const env = { ...process.env, SHELL: '/bin/sh' };
+  const child = spawn('script', ['-qec', shell, '/dev/null'], { cwd: root, env, timeout: 30_000 });
   const terminal = { output: '', type: (keys: string) => void child.stdin.write(keys) };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     terminal.output += text;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -53,9 +54,10 @@ describe('classify while the list is still being written', () => {
 
   it('takes no more of the list than the reader of the results does', async () => {
     const { child, ended } = start('classify', '--json', '--top', '200', '-');
-    child.stdout.pause();
     // 500 paths of 4 KB, and some 15 KB of results for each.
     for (const name of names) child.stdin.write(`${small}${'/.'.repeat(2000)}/${path.basename(name)}\n`);
+    // Reads what its own buffer holds, and no more.
+    await once(child.stdout, 'readable');
     let waiting = -1;
     while (waiting !== child.stdin.writableLength) {
       waiting = child.stdin.writableLength;
