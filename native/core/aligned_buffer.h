@@ -1,4 +1,4 @@
-// Zeroed float storage on a cache line boundary.
+// Float storage on a cache line boundary, zeroed where not asked otherwise.
 #pragma once
 #include <cstddef>
 #include <cstring>
@@ -13,10 +13,10 @@ class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   // Throws std::bad_alloc.
-  explicit AlignedBuffer(size_t floats) : floats_(floats) {
+  explicit AlignedBuffer(size_t floats, bool zeroed = true) : floats_(floats) {
     if (floats == 0) return;
     data_.reset(static_cast<float*>(::operator new(floats * sizeof(float), kCacheLine)));
-    std::memset(data_.get(), 0, floats * sizeof(float));
+    if (zeroed) std::memset(data_.get(), 0, floats * sizeof(float));
   }
 
   float* data() const { return data_.get(); }

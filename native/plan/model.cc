@@ -1,5 +1,6 @@
 #include "plan/model.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/error.h"
@@ -16,25 +17,35 @@ constexpr size_t kPlansKept = 4;
 // An arena for the length of one run.
 class Model::Lease {
  public:
-  explicit Lease(Sized& sized) : sized_(sized) {
-    const std::lock_guard<std::mutex> lock(sized.mutex);
-    if (sized.arenas.empty()) {
-      arena_ = AlignedBuffer(sized.plan.arena_floats());
-      sized.arenas.reserve(sized.arenas.capacity() + 1);  // so that giving it back cannot fail
-    } else {
-      arena_ = std::move(sized.arenas.back());
-      sized.arenas.pop_back();
+  // Not all zeroed where the run is cancelled meanwhile.
+  Lease(Sized& sized, const Cancellation& cancellation) : sized_(sized) {
+    const size_t size = sized.plan.arena_floats();
+    {
+      const std::lock_guard<std::mutex> lock(sized.mutex);
+      if (sized.arenas.empty()) {
+        arena_.buffer = AlignedBuffer(size, false);
+        sized.arenas.reserve(sized.arenas.capacity() + 1);  // so that giving it back cannot fail
+      } else {
+        arena_ = std::move(sized.arenas.back());
+        sized.arenas.pop_back();
+      }
+    }
+    // New memory of a large input takes the system a second, so piece by piece, and without the lock.
+    while (arena_.zeroed < size && !cancellation.cancelled()) {
+      const size_t piece = std::min<size_t>(1 << 18, size - arena_.zeroed);
+      std::fill_n(arena_.buffer.data() + arena_.zeroed, piece, 0.0f);
+      arena_.zeroed += piece;
     }
   }
   ~Lease() {
     const std::lock_guard<std::mutex> lock(sized_.mutex);
     sized_.arenas.push_back(std::move(arena_));
   }
-  float* data() const { return arena_.data(); }
+  float* data() const { return arena_.buffer.data(); }
 
  private:
   Sized& sized_;
-  AlignedBuffer arena_;
+  Arena arena_;
 };
 
 // The pool for the length of one run, where it has helpers; without, every run is its own pool.
@@ -85,7 +96,7 @@ void Model::run(const float* input, int n, int height, int width, bool softmax, 
     throw Error(ErrorCode::kInput, "output " + std::to_string(i) + " needs " + std::to_string(size) + " values, not " +
                                        std::to_string(outputs[i].size));
   }
-  const Lease arena(*sized);
+  const Lease arena(*sized, cancellation);
   const PoolTurn turn(*this, cancellation);
   const FlushDenormals flush;
   const size_t image = static_cast<size_t>(input_channels()) * height * width;
@@ -137,7 +148,7 @@ Model::Memory Model::memory() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const auto& sized : plans_) {
     const std::lock_guard<std::mutex> inner(sized->mutex);
-    for (const AlignedBuffer& arena : sized->arenas) arenas += arena.size() * sizeof(float);
+    for (const Arena& arena : sized->arenas) arenas += arena.buffer.size() * sizeof(float);
   }
   return {weights_->bytes(), arenas};
 }

@@ -53,15 +53,19 @@ class Model {
   Memory memory() const;
 
  private:
+  struct Arena {
+    AlignedBuffer buffer;
+    size_t zeroed = 0;  // floats, from the beginning
+  };
   // A plan and the arenas of the runs that used it, kept for the next.
   struct Sized {
     Sized(Model& model, int height, int width)
-        : height(height), width(width), plan(model.graph(), model.weights_->kernels, model.weights_->packed, height,
-                                             width, model.pool_.threads()) {}
+        : height(height), width(width),
+          plan(model.graph(), model.weights_->kernels, model.weights_->packed, height, width, model.pool_.threads()) {}
     const int height, width;
     const Plan plan;
     std::mutex mutex;
-    std::vector<AlignedBuffer> arenas;
+    std::vector<Arena> arenas;
   };
   class Lease;
   class PoolTurn;
@@ -71,7 +75,7 @@ class Model {
 
   const std::shared_ptr<SharedWeights> weights_;
   ThreadPool pool_;
-  bool pool_taken_ = false;      // by a run, guarded by mutex_
+  bool pool_taken_ = false;  // by a run, guarded by mutex_
   std::condition_variable pool_free_;
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<Sized>> plans_;  // most recent first
