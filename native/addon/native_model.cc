@@ -85,9 +85,7 @@ class RunTask : public Task {
         keep_outputs_(Napi::Persistent(a.arrays.As<Napi::Object>())) {}
 
  protected:
-  void work() override {
-    model_->run(input_, n_, height_, width_, softmax_, outputs_, next_, cancellation());
-  }
+  void work() override { model_->run(input_, n_, height_, width_, softmax_, outputs_, next_, cancellation()); }
   Napi::Value result(Napi::Env env) override { return env.Undefined(); }
   void release(bool suppress) override {
     let_go(keep_input_, suppress);
@@ -104,6 +102,16 @@ class RunTask : public Task {
   Napi::ObjectReference keep_input_, keep_outputs_;
 };
 
+// Giving hundreds of megabytes back to the system takes it longer than the JavaScript thread can wait.
+class Farewell : public Job {
+ public:
+  explicit Farewell(std::shared_ptr<Model> model) : model_(std::move(model)) {}
+  void run() override { model_.reset(); }
+
+ private:
+  std::shared_ptr<Model> model_;
+};
+
 }  // namespace
 
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeModel>(info) {
@@ -112,7 +120,19 @@ NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Nati
   report(info.Env(), static_cast<int64_t>(model_->memory().weights));
 }
 
-NativeModel::~NativeModel() { report(Env(), 0); }
+NativeModel::~NativeModel() {
+  drop();
+  report(Env(), 0);
+}
+
+void NativeModel::drop() {
+  if (!model_) return;
+  try {
+    Executor::instance().submit(std::make_shared<Farewell>(std::move(model_)));
+  } catch (const std::exception&) {
+    model_.reset();
+  }
+}
 
 void NativeModel::report(Napi::Env env, int64_t bytes) {
   if (bytes != reported_) Napi::MemoryManagement::AdjustExternalMemory(env, bytes - reported_);
@@ -174,7 +194,7 @@ Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {
 }
 
 void NativeModel::close(const Napi::CallbackInfo& info) {
-  model_.reset();
+  drop();
   report(info.Env(), 0);
 }
 

@@ -25,6 +25,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   void close(const Napi::CallbackInfo& info);
   // Tells the garbage collector what hangs on this object.
   void report(Napi::Env env, int64_t bytes);
+  void drop();
 
   std::shared_ptr<Model> model_;  // null after close()
   int64_t reported_ = 0;
