@@ -5,19 +5,27 @@ import { example, quantile, ramp, round, sleep, within, type Outcome } from './m
 const most = 5;
 
 export async function measure(short: boolean): Promise<Outcome> {
-  const times = short ? 3 : 40;
+  const times = short ? 2 : 40;
   const broken: string[] = [];
   const figures: Record<string, unknown> = {};
+  const model = await ShuffleNet.load();
+  await model.classify(example('coffee.jpg'));
   // The short form runs beside other tests, which may take the cores away for longer.
   const limit = (short ? 20 : 1) * most;
 
   /** Aborts `call` after each of these delays. */
-  const aborted = async (name: string, delays: readonly number[], call: (signal: AbortSignal) => Promise<unknown>) => {
+  const aborted = async (
+    name: string,
+    delays: readonly number[],
+    call: (signal: AbortSignal, model: ShuffleNet) => Promise<unknown>,
+    make: () => Promise<ShuffleNet> | ShuffleNet = () => model,
+  ) => {
     const milliseconds: number[] = [];
     for (const delay of delays) {
+      const model = await make();
       const controller = new AbortController();
       let from = NaN;
-      const settled = call(controller.signal).then(
+      const settled = call(controller.signal, model).then(
         () => 'done',
         (error: unknown) => {
           if (Number.isFinite(from)) milliseconds.push(performance.now() - from);
@@ -32,40 +40,46 @@ export async function measure(short: boolean): Promise<Outcome> {
       if (outcome !== 'ERR_ABORTED' && outcome !== 'done') broken.push(`${name}: ${outcome}`);
     }
     const worst = quantile(milliseconds, 1);
-    figures[name] = { n: milliseconds.length, p50: round(quantile(milliseconds, 0.5)), p99: round(quantile(milliseconds, 0.99)), max: round(worst) };
+    const at = (share: number) => round(quantile(milliseconds, share));
+    figures[name] = { n: milliseconds.length, p50: at(0.5), p99: at(0.99), max: at(1) };
     if (milliseconds.length === 0) broken.push(`${name}: never aborted in time`);
     if (worst > limit) broken.push(`${name}: ${round(worst)} ms`);
   };
   const spread = (longest: number) => Array.from({ length: times }, (_, i) => (longest * (i + 0.5)) / times);
 
+  const sizes = [
+    [224, 4],
+    [1024, 60],
+    [short ? 2048 : 4096, short ? 250 : 1000],
+  ] as const;
   for (const threads of [1, 2]) {
-    for (const [side, longest] of [[224, 4], [1024, 60], [4096, 1000]] as const) {
+    for (const [side, longest] of sizes) {
       const image = ramp(side);
       const name = `${side} px, ${threads} threads`;
-      const first = async (signal: AbortSignal) => {
-        // Each time a new model, whose first run makes its plan and its memory.
-        const model = await ShuffleNet.load(undefined, { threads });
-        await model.run(image, { signal }).finally(() => model.close());
-      };
-      await aborted(`${name}, first run`, spread(2 * longest).filter((_, i) => short || i % 2), first);
+      const run = (signal: AbortSignal, model: ShuffleNet) => model.run(image, { signal });
+      // A new model's first run makes its plan and its memory.
+      const fresh = () => ShuffleNet.load(undefined, { threads });
+      await aborted(
+        `${name}, first run`,
+        spread(longest),
+        (signal, model) => run(signal, model).finally(() => model.close()),
+        fresh,
+      );
 
-      const model = await ShuffleNet.load(undefined, { threads });
+      const model = await fresh();
       await model.run(image);
-      const again = (signal: AbortSignal) => model.run(image, { signal });
-      await aborted(`${name}, running`, spread(longest), again);
+      await aborted(`${name}, running`, spread(longest), run, () => model);
       const others = new AbortController();
       const crowd = Array.from({ length: 8 }, async () => {
         while (!others.signal.aborted) await model.run(image, { signal: others.signal }).catch(() => {});
       });
-      await aborted(`${name}, queued`, spread(longest), again);
+      await aborted(`${name}, queued`, spread(longest), run, () => model);
       others.abort();
       await Promise.all(crowd);
       model.close();
     }
   }
   await aborted('load', spread(20), (signal) => ShuffleNet.load(undefined, { signal }));
-  const model = await ShuffleNet.load();
-  await model.classify(example('coffee.jpg'));
   await aborted('classify', spread(10), (signal) => model.classify(example('coffee.jpg'), { signal }));
   return { figures, broken };
 }

@@ -39,7 +39,9 @@ async function exitProcesses(count: number, broken: string[]): Promise<number> {
   await inParallel(count, 2, async (i) => {
     const task = tasks[i % 4]!;
     const code = 2 + (i % 100);
-    const child = spawn(process.execPath, [program, task, `${1 + (i % 2)}`, `${code}`], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [program, task, `${1 + (i % 2)}`, `${code}`], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     let at = NaN;
     child.stdout.on('data', () => (at = performance.now()));
@@ -47,7 +49,8 @@ async function exitProcesses(count: number, broken: string[]): Promise<number> {
     try {
       const [status, signal] = await within(longest, `process ${i} (${task})`, once(child, 'exit'));
       slowest = Math.max(slowest, performance.now() - at);
-      if (status !== code || output !== '') broken.push(`process ${i} (${task}): ${signal ?? status} for ${code} ${output}`);
+      if (status !== code || output !== '')
+        broken.push(`process ${i} (${task}): ${signal ?? status} for ${code} ${output}`);
     } catch (error) {
       broken.push((error as Error).message);
       child.kill('SIGKILL');
@@ -59,13 +62,15 @@ async function exitProcesses(count: number, broken: string[]): Promise<number> {
 /** All load at once and must see the same. */
 async function loadTogether(count: number, broken: string[]): Promise<number> {
   const from = performance.now();
-  const answers = await Promise.allSettled(Array.from({ length: count }, async (_, i) => {
-    const worker = start('answer', 1);
-    // Both from the beginning: the end may come right after the answer.
-    const ended = Promise.all([once(worker, 'message'), once(worker, 'exit')]);
-    const [[answer], [code]] = await within(5 * longest, `loading worker ${i}`, ended);
-    return `${code} ${answer}`;
-  }));
+  const answers = await Promise.allSettled(
+    Array.from({ length: count }, async (_, i) => {
+      const worker = start('answer', 1);
+      // Both from the beginning: the end may come right after the answer.
+      const ended = Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+      const [[answer], [code]] = await within(5 * longest, `loading worker ${i}`, ended);
+      return `${code} ${answer}`;
+    }),
+  );
   const different = new Set(answers.map((one) => (one.status === 'fulfilled' ? one.value : `${one.reason}`)));
   if (different.size !== 1 || ![...different][0]!.startsWith('0 ')) broken.push(`workers say ${[...different]}`);
   return performance.now() - from;

@@ -57,7 +57,8 @@ export async function measure(short: boolean): Promise<Outcome> {
     runs: await growth(runs, runs / 5, (times) =>
       inParallel(times, 16, async () => {
         await model.run(image);
-      })),
+      }),
+    ),
   };
   const broken = Object.entries(grown)
     .filter(([, megabytes]) => !(megabytes <= mostGrowth))

@@ -30,7 +30,8 @@ export function measureApart(name: string, short: boolean): Line {
   });
   const seconds = Math.round((performance.now() - start) / 100) / 10;
   const last = stdout.trimEnd().split('\n').at(-1)!;
-  if (status === 0 || (status === 1 && last.startsWith('{'))) return { name, seconds, ...(JSON.parse(last) as object) } as Line;
+  if (status === 0 || (status === 1 && last.startsWith('{')))
+    return { name, seconds, ...(JSON.parse(last) as object) } as Line;
   return { name, seconds, broken: [`the process ended with ${signal ?? status}: ${stderr.trim().slice(-2000)}`] };
 }
 

@@ -5,7 +5,14 @@
 import { ShuffleNet, ShuffleNetError } from '../../lib';
 import { ramp, round, seeded, smallFile, within, type Outcome } from './measure';
 
-const codes = ['ERR_WEIGHTS_FORMAT', 'ERR_WEIGHTS_TENSOR', 'ERR_WEIGHTS_VALUE', 'ERR_NETWORK', 'ERR_FILE', 'ERR_OPTION'];
+const codes = [
+  'ERR_WEIGHTS_FORMAT',
+  'ERR_WEIGHTS_TENSOR',
+  'ERR_WEIGHTS_VALUE',
+  'ERR_NETWORK',
+  'ERR_FILE',
+  'ERR_OPTION',
+];
 const mostMegabytes = 64;
 
 export async function measure(short: boolean): Promise<Outcome> {
@@ -70,5 +77,8 @@ export async function measure(short: boolean): Promise<Outcome> {
   const grownMB = (process.memoryUsage.rss() - before) / 1e6;
   if (!(grownMB <= mostMegabytes)) broken.push(`${round(grownMB)} MB more resident memory`);
   const bytes = { header, all: sound.length };
-  return { figures: { bytes, cuts: cuts.length, flips, outcomes, slowestMs: round(slowest), grownMB: round(grownMB) }, broken };
+  return {
+    figures: { bytes, cuts: cuts.length, flips, outcomes, slowestMs: round(slowest), grownMB: round(grownMB) },
+    broken,
+  };
 }
