@@ -3,7 +3,7 @@ import { getEventListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
-import { ShuffleNet, ShuffleNetError, type Tensor } from '../../lib';
+import { ShuffleNet, type ShuffleNetError, type Tensor } from '../../lib';
 import { failure, smallOptions, smallTensors, writeSafetensors } from '../weights/files';
 import { digest, example, noise, runScript } from './files';
 
@@ -37,9 +37,12 @@ const calls: [string, (signal: AbortSignal) => Promise<unknown>][] = [
   ['features', (signal) => model.features(example('coffee.jpg'), { signal })],
   ['embed', (signal) => model.embed(image, { signal })],
   ['embed of an array', (signal) => model.embed([image, image, image], { signal })],
-  ['classifyAll', async (signal) => {
-    for await (const { predictions } of model.classifyAll([image, image], { signal })) assert.ok(predictions);
-  }],
+  [
+    'classifyAll',
+    async (signal) => {
+      for await (const { predictions } of model.classifyAll([image, image], { signal })) assert.ok(predictions);
+    },
+  ],
 ];
 
 for (const [name, call] of calls) {
@@ -143,7 +146,10 @@ it('memory is free to change once an aborted run has rejected: output is not wri
 it('errors other than the abort come through', async () => {
   const { signal } = new AbortController();
   await assert.rejects(model.classify('missing.jpg', { signal }), failure('ERR_FILE', 'missing.jpg'));
-  await assert.rejects(model.classify([image, 'missing.jpg'], { signal }), failure('ERR_FILE', 'images[1]: missing.jpg'));
+  await assert.rejects(
+    model.classify([image, 'missing.jpg'], { signal }),
+    failure('ERR_FILE', 'images[1]: missing.jpg'),
+  );
   await assert.rejects(model.run({ data: image.data, shape: [1] } as Tensor, { signal }), failure('ERR_INPUT'));
   await assert.rejects(ShuffleNet.load('missing', { signal }), failure('ERR_FILE'));
 });

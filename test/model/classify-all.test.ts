@@ -28,7 +28,7 @@ function source<T>(items: readonly T[], { async = false, delay = 0 } = {}) {
   const iterable = async
     ? {
         [Symbol.asyncIterator]: () => ({
-          next: async () => (await setTimeout(delay), next()),
+          next: () => setTimeout(delay).then(next),
           return: async () => ended(),
         }),
       }
@@ -48,7 +48,10 @@ describe('classifyAll', () => {
     for (const async of [false, true]) {
       for (const concurrency of [1, 2, 3, 40]) {
         const results = await collect(model.classifyAll(source(images, { async }).iterable, { concurrency, topK: 2 }));
-        assert.deepEqual(results.map(({ image }) => image), images);
+        assert.deepEqual(
+          results.map(({ image }) => image),
+          images,
+        );
         const expected = await model.classify(images.slice(0, 4), { topK: 2 });
         results.forEach(({ predictions }, i) => assert.deepEqual(predictions, expected[i % 4]));
       }
@@ -62,19 +65,34 @@ describe('classifyAll', () => {
   });
 
   it('goes on after images that cannot be classified', async () => {
-    const wrong: [unknown, string][] = [['missing.jpg', 'ERR_FILE'], [Buffer.from('x'), 'ERR_IMAGE'], [5, 'ERR_INPUT'],
-      [null, 'ERR_INPUT'], [{ data: small.data, shape: [3] }, 'ERR_INPUT'], [new URL('http://x/'), 'ERR_OPTION']];
+    const wrong: [unknown, string][] = [
+      ['missing.jpg', 'ERR_FILE'],
+      [Buffer.from('x'), 'ERR_IMAGE'],
+      [5, 'ERR_INPUT'],
+      [null, 'ERR_INPUT'],
+      [{ data: small.data, shape: [3] }, 'ERR_INPUT'],
+      [new URL('http://x/'), 'ERR_OPTION'],
+    ];
     const images = [small, ...wrong.map(([image]) => image as Image), small];
     const results = await collect(model.classifyAll(images));
-    assert.deepEqual(results.map(({ image }) => image), images);
-    assert.deepEqual(results.map(({ error }) => error?.code), [undefined, ...wrong.map(([, code]) => code), undefined]);
+    assert.deepEqual(
+      results.map(({ image }) => image),
+      images,
+    );
+    assert.deepEqual(
+      results.map(({ error }) => error?.code),
+      [undefined, ...wrong.map(([, code]) => code), undefined],
+    );
     assert.deepEqual(results.at(-1)!.predictions, await model.classify(small));
   });
 
   for (const async of [false, true]) {
     it(`takes no more than concurrency images ahead of ${async ? 'an async' : 'a sync'} source`, async () => {
       for (const concurrency of [1, 2, 5]) {
-        const { state, iterable } = source(Array.from({ length: 20 }, () => small), { async });
+        const { state, iterable } = source(
+          Array.from({ length: 20 }, () => small),
+          { async },
+        );
         const generator = model.classifyAll(iterable, { concurrency });
         assert.equal(state.taken, 0);
         for (let given = 1; given <= 20; given++) {
@@ -91,7 +109,10 @@ describe('classifyAll', () => {
 
   it('takes as many at once as the process has cores, by default', async () => {
     const threaded = await ShuffleNet.load(undefined, { threads: 1024 });
-    for (const [instance, expected] of [[model, model.backend.processors], [threaded, 1]] as const) {
+    for (const [instance, expected] of [
+      [model, model.backend.processors],
+      [threaded, 1],
+    ] as const) {
       const { state, iterable } = source(Array.from({ length: 200 }, () => small));
       const generator = instance.classifyAll(iterable);
       await generator.next();
@@ -117,7 +138,9 @@ describe('classifyAll', () => {
 
   it('cancels what is under way and ends the source when the loop is left', async () => {
     for (const async of [false, true]) {
-      const { state, iterable } = source([small, ...Array.from({ length: 20 }, () => noise(1, 3, 1024, 1024))], { async });
+      const { state, iterable } = source([small, ...Array.from({ length: 20 }, () => noise(1, 3, 1024, 1024))], {
+        async,
+      });
       const start = performance.now();
       await model.run(noise(1, 3, 1024, 1024));
       const whole = performance.now() - start;
@@ -130,10 +153,20 @@ describe('classifyAll', () => {
       assert.ok(state.taken <= 10);
       assert.ok(performance.now() - left < 3 * whole, 'did not wait for ten large images');
     }
-    const failing = { [Symbol.iterator]: () => ({ next: () => ({ value: small }), return: () => { throw new Error('no'); } }) };
-    await assert.rejects((async () => {
-      for await (const _ of model.classifyAll(failing)) break;
-    })(), /^Error: no$/);
+    const failing = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ value: small }),
+        return: () => {
+          throw new Error('no');
+        },
+      }),
+    };
+    await assert.rejects(
+      (async () => {
+        for await (const _ of model.classifyAll(failing)) break;
+      })(),
+      /^Error: no$/,
+    );
   });
 
   it('passes on what the source throws, after the results before', async () => {
@@ -143,9 +176,12 @@ describe('classifyAll', () => {
       throw new RangeError('broken');
     }
     const results: Classified[] = [];
-    await assert.rejects((async () => {
-      for await (const result of model.classifyAll(broken(), { concurrency: 8 })) results.push(result);
-    })(), /^RangeError: broken$/);
+    await assert.rejects(
+      (async () => {
+        for await (const result of model.classifyAll(broken(), { concurrency: 8 })) results.push(result);
+      })(),
+      /^RangeError: broken$/,
+    );
     assert.equal(results.length, 2);
   });
 
@@ -184,11 +220,16 @@ describe('classifyAll', () => {
 
   it('checks its arguments when it is first asked', async () => {
     for (const wrong of ['path.jpg', Buffer.from('x'), 5, null, undefined, {}, small]) {
-      await assert.rejects(model.classifyAll(wrong as never).next(),
-        failure('ERR_OPTION', 'images: expected an iterable of images'));
+      await assert.rejects(
+        model.classifyAll(wrong as never).next(),
+        failure('ERR_OPTION', 'images: expected an iterable of images'),
+      );
     }
     for (const concurrency of [0, 1025, 1.5, '2']) {
-      await assert.rejects(model.classifyAll([], { concurrency } as never).next(), failure('ERR_OPTION', 'concurrency'));
+      await assert.rejects(
+        model.classifyAll([], { concurrency } as never).next(),
+        failure('ERR_OPTION', 'concurrency'),
+      );
     }
     await assert.rejects(model.classifyAll([], { topK: 201 }).next(), failure('ERR_OPTION', 'topK'));
   });

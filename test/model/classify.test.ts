@@ -10,10 +10,20 @@ import { example, noise } from './files';
 
 /** What the same weights give through Pillow. */
 const photos: Record<string, [label: string, score: number][]> = {
-  'chelsea.jpg': [['Egyptian cat', 0.326], ['tailed frog', 0.059], ['lion', 0.054], ['bullfrog', 0.054],
-    ['tabby', 0.049]],
-  'coffee.jpg': [['espresso', 0.973], ['wooden spoon', 0.005], ['basketball', 0.001], ['sunglasses', 0.001],
-    ["potter's wheel", 0.001]],
+  'chelsea.jpg': [
+    ['Egyptian cat', 0.326],
+    ['tailed frog', 0.059],
+    ['lion', 0.054],
+    ['bullfrog', 0.054],
+    ['tabby', 0.049],
+  ],
+  'coffee.jpg': [
+    ['espresso', 0.973],
+    ['wooden spoon', 0.005],
+    ['basketball', 0.001],
+    ['sunglasses', 0.001],
+    ["potter's wheel", 0.001],
+  ],
 };
 
 let model: ShuffleNet;
@@ -47,7 +57,10 @@ describe('classify', () => {
 
   it('scores every class once, best first, to a sum of 1', async () => {
     const all = await model.classify(example('chelsea.jpg'), { topK: 200 });
-    assert.deepEqual(all.map(({ index }) => index).sort((a, b) => a - b), Array.from({ length: 200 }, (_, i) => i));
+    assert.deepEqual(
+      all.map(({ index }) => index).sort((a, b) => a - b),
+      Array.from({ length: 200 }, (_, i) => i),
+    );
     for (let i = 1; i < 200; i++) assert.ok(all[i - 1]!.score >= all[i]!.score);
     assert.ok(Math.abs(all.reduce((sum, { score }) => sum + score, 0) - 1) < 1e-5);
     for (const { label, index } of all) assert.equal(label, model.labels![index]!.split(',')[0]);
@@ -101,8 +114,10 @@ describe('classify', () => {
   it('names the image of an array that failed', async () => {
     const images = [example('chelsea.jpg'), example('coffee.jpg'), Buffer.from('no image'), 'missing.jpg'];
     await assert.rejects(model.classify(images), failure('ERR_IMAGE', 'images[2]: buffer: expected JPEG'));
-    await assert.rejects(model.classify([example('coffee.jpg'), 'missing.jpg']),
-      failure('ERR_FILE', 'images[1]: missing.jpg: cannot be read: ENOENT'));
+    await assert.rejects(
+      model.classify([example('coffee.jpg'), 'missing.jpg']),
+      failure('ERR_FILE', 'images[1]: missing.jpg: cannot be read: ENOENT'),
+    );
   });
 
   it('refuses what is no image', async () => {
@@ -111,19 +126,25 @@ describe('classify', () => {
     for (const wrong of [undefined, null, 5, {}, { data: [1, 2] }]) {
       await assert.rejects(model.classify(wrong as never), failure('ERR_INPUT', 'image: expected a path'));
     }
-    await assert.rejects(model.classify({ data: new Float32Array(3 * 32 * 32), shape: [2, 3, 32, 32] }),
-      failure('ERR_INPUT', 'input.shape: expected [1, 3, height, width]', 'got [ 2, 3, 32, 32 ]'));
+    await assert.rejects(
+      model.classify({ data: new Float32Array(3 * 32 * 32), shape: [2, 3, 32, 32] }),
+      failure('ERR_INPUT', 'input.shape: expected [1, 3, height, width]', 'got [ 2, 3, 32, 32 ]'),
+    );
     const nan = new Float32Array(3 * 32 * 32).fill(NaN);
     await assert.rejects(model.classify({ data: nan, shape: [1, 3, 32, 32] }), failure('ERR_INPUT', 'NaN'));
   });
 
   it('checks its options', async () => {
     for (const topK of [0, 201, 1.5, -1, NaN, '3', null]) {
-      await assert.rejects(model.classify(example('coffee.jpg'), { topK } as never),
-        failure('ERR_OPTION', 'topK: expected an integer from 1 to 200'));
+      await assert.rejects(
+        model.classify(example('coffee.jpg'), { topK } as never),
+        failure('ERR_OPTION', 'topK: expected an integer from 1 to 200'),
+      );
     }
-    await assert.rejects(model.classify(example('coffee.jpg'), { top: 3 } as never),
-      failure('ERR_OPTION', 'top: no such option, expected one of topK, signal'));
+    await assert.rejects(
+      model.classify(example('coffee.jpg'), { top: 3 } as never),
+      failure('ERR_OPTION', 'top: no such option, expected one of topK, signal'),
+    );
     assert.equal((await model.classify(example('coffee.jpg'), { topK: undefined } as never)).length, 5);
   });
 
@@ -145,12 +166,19 @@ describe('a network without labels', () => {
     assert.equal(small.labels, undefined);
     const predictions = await small.classify(noise(1, 3, 32, 32));
     const names = predictions.map(({ label, index }) => [label, index]);
-    assert.deepEqual(names, [['class 1', 1], ['class 2', 2], ['class 0', 0]]);
+    assert.deepEqual(names, [
+      ['class 1', 1],
+      ['class 2', 2],
+      ['class 0', 0],
+    ]);
     assert.equal(predictions[0]!.score, predictions[1]!.score);
     assert.ok(Math.abs(predictions[2]!.score - Math.exp(-1) / (2 + Math.exp(-1))) < 1e-6);
 
     const named = await ShuffleNet.load(writeSafetensors(tensors), { network, labels: ['a', 'b, c', ' d'] });
-    assert.deepEqual((await named.classify(noise(1, 3, 32, 32))).map(({ label }) => label), ['b', 'd', 'a']);
+    assert.deepEqual(
+      (await named.classify(noise(1, 3, 32, 32))).map(({ label }) => label),
+      ['b', 'd', 'a'],
+    );
     assert.deepEqual(named.labels, ['a', 'b, c', ' d']);
   });
 });

@@ -19,13 +19,6 @@ async function turnsOf(work: Promise<unknown>): Promise<number> {
   return turns;
 }
 
-/** The least of some measurements in milliseconds: others may want the CPU too. */
-async function least(measure: () => Promise<number>): Promise<number> {
-  const all: number[] = [];
-  for (let i = 0; i < 5; i++) all.push(await measure());
-  return Math.min(...all);
-}
-
 const pixels: Pixels = { data: new Uint8Array(12 * 10 * 3).map((_, i) => i), width: 12, height: 10, channels: 3 };
 const side = 1024;
 const large = {
@@ -36,15 +29,11 @@ const large = {
 
 describe('the event loop', () => {
   it('turns many times while a tiny image is enlarged, also while several are', async () => {
-    const time = await least(async () => {
-      const start = performance.now();
-      await imageToTensor(pixels, large);
-      return performance.now() - start;
-    });
     for (const count of [1, 4]) {
       const images = Promise.all(Array.from({ length: count }, () => imageToTensor(pixels, large)));
       const turns = await turnsOf(images);
-      assert.ok(turns >= (count * time) / 4, `${turns} turns, where one image takes ${time} ms`);
+      // An image takes some 50 ms at the very least.
+      assert.ok(turns >= 15 * count, `${turns} turns`);
     }
   });
 
@@ -56,7 +45,13 @@ describe('the event loop', () => {
         order.push('tick');
       }
     })();
-    await Promise.all([...Array.from('abcd', async (name) => (await nextTurn(), order.push(name))), ticks]);
+    await Promise.all([
+      ...Array.from('abcd', async (name) => {
+        await nextTurn();
+        order.push(name);
+      }),
+      ticks,
+    ]);
     assert.equal(order.filter((each) => each !== 'tick').join(''), 'abcd');
     for (const [i, each] of order.entries()) {
       if (each !== 'tick' && i > 0) assert.equal(order[i - 1], 'tick', order.join(' '));
@@ -66,10 +61,12 @@ describe('the event loop', () => {
 
   it('is given back after each step that takes long, and steps keep their order', async () => {
     const done: number[] = [];
-    const turns = await turnsOf(inTurns(10, (i) => {
-      done.push(i);
-      for (const end = performance.now() + 1.5; performance.now() < end; );
-    }));
+    const turns = await turnsOf(
+      inTurns(10, (i) => {
+        done.push(i);
+        for (const end = performance.now() + 1.5; performance.now() < end; );
+      }),
+    );
     assert.deepEqual(done, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     assert.ok(turns >= 9, `${turns} turns`);
     await inTurns(0, () => assert.fail());

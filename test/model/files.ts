@@ -29,7 +29,9 @@ export function difference(a: Float32Array, b: Float32Array): number {
 
 /** Two arrays have the same bits when they have the same digest. */
 export function digest(values: Float32Array): string {
-  return createHash('sha1').update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)).digest('hex');
+  return createHash('sha1')
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest('hex');
 }
 
 /** Values around zero that look like noise and are the same each time. */

@@ -29,8 +29,22 @@ describe('the input of a run', () => {
 
   it('must have the shape [n, 3, height, width]', async () => {
     const data = new Float32Array(3 * 32 * 32);
-    const wrong = [undefined, 'x', [], [3, 32, 32], [1, 3, 32, 32, 1], [1, 1, 32, 96], [0, 3, 32, 32], [-1, 3, 32, 32],
-      [1, 3, 31, 32], [1, 3, 32, 4097], [1, 3, 32.5, 32], [1, 3, NaN, 32], ['1', 3, 32, 32], [1, 3, 32, Infinity]];
+    const wrong = [
+      undefined,
+      'x',
+      [],
+      [3, 32, 32],
+      [1, 3, 32, 32, 1],
+      [1, 1, 32, 96],
+      [0, 3, 32, 32],
+      [-1, 3, 32, 32],
+      [1, 3, 31, 32],
+      [1, 3, 32, 4097],
+      [1, 3, 32.5, 32],
+      [1, 3, NaN, 32],
+      ['1', 3, 32, 32],
+      [1, 3, 32, Infinity],
+    ];
     for (const shape of wrong) {
       await rejects({ data, shape }, 'input.shape: expected [n, 3, height, width] with sides of 32 to 4096, got ');
     }
@@ -39,8 +53,10 @@ describe('the input of a run', () => {
 
   it('must have as many values as the shape says', async () => {
     for (const length of [0, 3071, 3073, 6144]) {
-      await rejects({ data: new Float32Array(length), shape: [1, 3, 32, 32] },
-        `input.data: expected 3072 values for shape [1, 3, 32, 32], got ${length}`);
+      await rejects(
+        { data: new Float32Array(length), shape: [1, 3, 32, 32] },
+        `input.data: expected 3072 values for shape [1, 3, 32, 32], got ${length}`,
+      );
     }
     // More images than memory could hold: no overflow on the way.
     await rejects({ data: new Float32Array(3072), shape: [2 ** 20, 3, 4096, 4096] }, 'expected 52776558133248 values');

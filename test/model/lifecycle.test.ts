@@ -47,8 +47,10 @@ describe('load', () => {
 
   it('refuses wrong options', async () => {
     for (const threads of [0, 1.5, -1, 1025, '2', null]) {
-      await assert.rejects(ShuffleNet.load(undefined, { threads } as never),
-        failure('ERR_OPTION', 'threads: expected an integer from 1 to 1024'));
+      await assert.rejects(
+        ShuffleNet.load(undefined, { threads } as never),
+        failure('ERR_OPTION', 'threads: expected an integer from 1 to 1024'),
+      );
     }
     await assert.rejects(ShuffleNet.load(undefined, { limitPixels: 0 }), failure('ERR_OPTION', 'limitPixels'));
     await assert.rejects(ShuffleNet.load(undefined, { thread: 1 } as never), failure('ERR_OPTION', 'thread: no such'));
@@ -56,8 +58,10 @@ describe('load', () => {
     await assert.rejects(ShuffleNet.load(5 as never), failure('ERR_OPTION', 'weights must be a path'));
     await assert.rejects(ShuffleNet.load(undefined, { labels: ['a'] }), failure('ERR_OPTION', '1 names for 200'));
     const network = { ...smallOptions, scale: 0.001, stemChannels: 3 };
-    await assert.rejects(ShuffleNet.load(writeSafetensors(smallTensors()), { network }),
-      failure('ERR_NETWORK', 'stage 2, unit 0: gconv2 would make'));
+    await assert.rejects(
+      ShuffleNet.load(writeSafetensors(smallTensors()), { network }),
+      failure('ERR_NETWORK', 'stage 2, unit 0: gconv2 would make'),
+    );
   });
 
   it('refuses wrong files', async () => {
@@ -65,12 +69,16 @@ describe('load', () => {
     await assert.rejects(ShuffleNet.load(example('coffee.jpg')), failure('ERR_WEIGHTS_FORMAT', 'header'));
     const tensors = smallTensors();
     tensors.delete('fc.bias');
-    await assert.rejects(ShuffleNet.load(writeSafetensors(tensors), { network: smallOptions }),
-      failure('ERR_WEIGHTS_TENSOR', '"fc.bias" is missing'));
+    await assert.rejects(
+      ShuffleNet.load(writeSafetensors(tensors), { network: smallOptions }),
+      failure('ERR_WEIGHTS_TENSOR', '"fc.bias" is missing'),
+    );
     const broken = smallTensors();
     broken.get('fc.bias')!.bytes = new Uint8Array(new Float32Array([0, NaN, 0]).buffer);
-    await assert.rejects(ShuffleNet.load(writeSafetensors(broken), { network: smallOptions }),
-      failure('ERR_WEIGHTS_VALUE', "<bytes>: tensor 'fc.bias' holds NaN at index 1"));
+    await assert.rejects(
+      ShuffleNet.load(writeSafetensors(broken), { network: smallOptions }),
+      failure('ERR_WEIGHTS_VALUE', "<bytes>: tensor 'fc.bias' holds NaN at index 1"),
+    );
   });
 
   it('names the instruction sets there are when SHUFFLENET_ISA names none, with the stack of the call', () => {
@@ -163,22 +171,32 @@ describe('worker threads', () => {
   it('several at once, each with a model of its own, agree', async () => {
     const model = await ShuffleNet.load();
     const expected = digest((await model.run(noise(2, 3, 64, 96))).data);
-    const workers = Array.from({ length: 4 }, (_, i) => new Worker(`${prelude}
+    const workers = Array.from(
+      { length: 4 },
+      (_, i) =>
+        new Worker(
+          `${prelude}
       (async () => {
         const model = await ShuffleNet.load(undefined, { threads: ${1 + (i % 2)} });
         for (let i = 0; i < 3; i++) parentPort.postMessage(digest((await model.run(noise(2, 3, 64, 96))).data));
-      })();`, { eval: true }));
-    await Promise.all(workers.map(async (worker) => {
-      const received: string[] = [];
-      worker.on('message', (value: string) => received.push(value));
-      assert.deepEqual(await once(worker, 'exit'), [0]);
-      assert.deepEqual(received, [expected, expected, expected]);
-    }));
+      })();`,
+          { eval: true },
+        ),
+    );
+    await Promise.all(
+      workers.map(async (worker) => {
+        const received: string[] = [];
+        worker.on('message', (value: string) => received.push(value));
+        assert.deepEqual(await once(worker, 'exit'), [0]);
+        assert.deepEqual(received, [expected, expected, expected]);
+      }),
+    );
   });
 
   it('may be terminated in the middle of runs', async () => {
     for (const threads of [1, 2, 1, 2]) {
-      const worker = new Worker(`${prelude}
+      const worker = new Worker(
+        `${prelude}
         (async () => {
           const model = await ShuffleNet.load(undefined, { threads: ${threads} });
           const image = noise(1, 3, 512, 512);
@@ -187,7 +205,9 @@ describe('worker threads', () => {
             parentPort.postMessage('running');
             await Promise.all(runs);
           }
-        })();`, { eval: true });
+        })();`,
+        { eval: true },
+      );
       await once(worker, 'message');
       assert.equal(await worker.terminate(), 1);
     }

@@ -44,13 +44,24 @@ describe('features and embed', () => {
         assert.deepEqual(features[stage].shape, [1, channels, height, width]);
         near(features[stage].data, index, stage);
       }
-      near(await model.embed(image), graph.layers.findIndex(({ name }) => name === 'globalpool'), 'pool');
+      near(
+        await model.embed(image),
+        graph.layers.findIndex(({ name }) => name === 'globalpool'),
+        'pool',
+      );
     }
   });
 
   it('have the shapes of the paper', async () => {
     const { stage2, stage3, stage4 } = await model.features(noise(1, 3, 224, 224));
-    assert.deepEqual([stage2.shape, stage3.shape, stage4.shape], [[1, 240, 28, 28], [1, 480, 14, 14], [1, 960, 7, 7]]);
+    assert.deepEqual(
+      [stage2.shape, stage3.shape, stage4.shape],
+      [
+        [1, 240, 28, 28],
+        [1, 480, 14, 14],
+        [1, 960, 7, 7],
+      ],
+    );
     for (const { data, shape } of [stage2, stage3, stage4]) assert.equal(data.length, count(shape));
   });
 
@@ -86,24 +97,38 @@ describe('features and embed', () => {
     const images = Array.from({ length: 24 }, (_, i) => noise(1, 3, 32 + 16 * (i % 3), 40));
     const alone = [];
     for (const image of images) {
-      alone.push([digest((await model.run(image)).data), digest((await model.features(image)).stage3.data),
-        digest(await model.embed(image))]);
+      alone.push([
+        digest((await model.run(image)).data),
+        digest((await model.features(image)).stage3.data),
+        digest(await model.embed(image)),
+      ]);
     }
-    const together = await Promise.all(images.map(async (image) => {
-      const [{ data }, { stage3 }, vector] = await Promise.all([model.run(image), model.features(image), model.embed(image)]);
-      return [digest(data), digest(stage3.data), digest(vector)];
-    }));
+    const together = await Promise.all(
+      images.map(async (image) => {
+        const [{ data }, { stage3 }, vector] = await Promise.all([
+          model.run(image),
+          model.features(image),
+          model.embed(image),
+        ]);
+        return [digest(data), digest(stage3.data), digest(vector)];
+      }),
+    );
     assert.deepEqual(together, alone);
   });
 
   it('refuse what classify refuses', async () => {
-    for (const call of [model.features.bind(model), model.embed.bind(model)] as ((image: never) => Promise<unknown>)[]) {
+    for (const call of [model.features.bind(model), model.embed.bind(model)] as ((
+      image: never,
+    ) => Promise<unknown>)[]) {
       await assert.rejects(call('missing.jpg' as never), failure('ERR_FILE', 'missing.jpg'));
       await assert.rejects(call({ data: new Float32Array(5), shape: [1, 3, 32, 32] } as never), failure('ERR_INPUT'));
       await assert.rejects(call(7 as never), failure('ERR_INPUT', 'image: expected a path'));
     }
     await assert.rejects(model.embed(noise(2, 3, 32, 32)), failure('ERR_INPUT', 'expected [1, 3, height, width]'));
-    await assert.rejects(model.embed([noise(1, 3, 32, 32), 'missing.jpg']), failure('ERR_FILE', 'images[1]: missing.jpg'));
+    await assert.rejects(
+      model.embed([noise(1, 3, 32, 32), 'missing.jpg']),
+      failure('ERR_FILE', 'images[1]: missing.jpg'),
+    );
     await assert.rejects(model.features(noise(1, 3, 32, 32), { topK: 1 } as never), failure('ERR_OPTION', 'topK'));
     const closed = await ShuffleNet.load();
     closed.close();
@@ -146,7 +171,7 @@ for (const [name, run] of runs) {
   describe(`the output of ${name}`, () => {
     const image = noise(2, 3, 40, 32);
 
-    it('may be the caller\'s, also a view', async () => {
+    it("may be the caller's, also a view", async () => {
       const expected = await run(image, {});
       assert.deepEqual(await run(image, { output: undefined } as never), expected);
       const around = new Float32Array(410).fill(7);
@@ -188,7 +213,11 @@ describe('asyncDispose', () => {
   it('closes, and waits for the calls under way', async () => {
     const other = await ShuffleNet.load();
     let done = 0;
-    const calls = [other.run(noise(1, 3, 512, 512)), other.classify(example('coffee.jpg')), other.embed(noise(1, 3, 64, 64))];
+    const calls = [
+      other.run(noise(1, 3, 512, 512)),
+      other.classify(example('coffee.jpg')),
+      other.embed(noise(1, 3, 64, 64)),
+    ];
     for (const call of calls) void call.then(() => done++);
     const disposals = [other[Symbol.asyncDispose](), other[Symbol.asyncDispose]()];
     await assert.rejects(other.run(noise(1, 3, 32, 32)), failure('ERR_CLOSED'));

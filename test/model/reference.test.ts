@@ -34,7 +34,10 @@ describe("the default weights, against PyTorch's logits in float64", () => {
       );
       assert.equal(stderr, '');
       const reports = JSON.parse(stdout) as Report[];
-      assert.deepEqual(reports.map(({ threads }) => threads), [1, 2, 3]);
+      assert.deepEqual(
+        reports.map(({ threads }) => threads),
+        [1, 2, 3],
+      );
       for (const report of reports) {
         assert.equal(report.isa, isa);
         assert.deepEqual(Object.keys(report.differences), references);
@@ -67,7 +70,14 @@ describe('runs', () => {
 
   it('give the same bits with any number of threads, for odd, oblong and extreme sizes', async () => {
     const threaded = await Promise.all([2, 3, 5].map((threads) => ShuffleNet.load(undefined, { threads })));
-    for (const [height, width] of [[32, 32], [33, 47], [99, 32], [64, 301], [65, 96], [32, 4096]] as const) {
+    for (const [height, width] of [
+      [32, 32],
+      [33, 47],
+      [99, 32],
+      [64, 301],
+      [65, 96],
+      [32, 4096],
+    ] as const) {
       const image = noise(1, 3, height, width);
       const { data } = await model.run(image);
       assert.ok(data.every(Number.isFinite));
@@ -83,12 +93,18 @@ describe('runs', () => {
     const alone: string[] = [];
     for (const image of images) alone.push(digest((await model.run(image)).data));
     const together = await Promise.all(images.map((image) => model.run(image)));
-    assert.deepEqual(together.map(({ data }) => digest(data)), alone);
+    assert.deepEqual(
+      together.map(({ data }) => digest(data)),
+      alone,
+    );
     assert.ok(new Set(alone).size === 14, 'the sizes and batches all differ');
 
     const threaded = await ShuffleNet.load(undefined, { threads: 2 });
     const again = await Promise.all(images.map((image) => threaded.run(image)));
-    assert.deepEqual(again.map(({ data }) => digest(data)), alone);
+    assert.deepEqual(
+      again.map(({ data }) => digest(data)),
+      alone,
+    );
     threaded.close();
   });
 
