@@ -34,7 +34,11 @@ function report(name, passed, output, start) {
 
 function step(name, command, args) {
   const start = Date.now();
-  const { status, error, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 });
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   report(name, status === 0, `${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`, start);
 }
 

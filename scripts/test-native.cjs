@@ -18,7 +18,11 @@ const arches = {
 
 // Runs a program that must succeed; what it prints is shown only if it doesn't.
 function must(command, args) {
-  const { status, error, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 26 });
+  const { status, error, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   if (status === 0) return;
   process.stderr.write(`${stdout ?? ''}${stderr ?? ''}${command} ${args.join(' ')}: ${error?.message ?? 'failed'}\n`);
   process.exit(1);
@@ -26,7 +30,13 @@ function must(command, args) {
 
 // With node-gyp, against the headers that came with this Node where there are any. Returns the programs' directory.
 function buildWithGyp() {
-  const args = [require.resolve('node-gyp/bin/node-gyp.js'), 'configure', 'build', '--directory=test/native', '--jobs=2'];
+  const args = [
+    require.resolve('node-gyp/bin/node-gyp.js'),
+    'configure',
+    'build',
+    '--directory=test/native',
+    '--jobs=2',
+  ];
   const prefix = path.resolve(process.execPath, '..', '..');
   if (existsSync(path.join(prefix, 'include', 'node', 'common.gypi'))) args.push('--nodedir', prefix);
   must(process.execPath, args);
@@ -79,12 +89,16 @@ if (values.arch !== undefined) {
   prefix = [arch.run];
   args.push('--one-in=10');
 } else if (values.sanitize !== undefined) {
-  directory = buildWithCMake(`sanitize-${values.sanitize.replace(',', '-')}`, [`-DSHUFFLENET_SANITIZE=${values.sanitize}`]);
+  directory = buildWithCMake(`sanitize-${values.sanitize.replace(',', '-')}`, [
+    `-DSHUFFLENET_SANITIZE=${values.sanitize}`,
+  ]);
 } else {
   directory = buildWithGyp();
 }
 
-for (const file of readdirSync(path.join(root, 'test/native')).filter((file) => file.endsWith(`${values.only ?? ''}_test.cc`))) {
+for (const file of readdirSync(path.join(root, 'test/native')).filter((file) =>
+  file.endsWith(`${values.only ?? ''}_test.cc`),
+)) {
   const name = file.slice(0, -'.cc'.length);
   const [command, ...rest] = [...prefix, path.join(directory, name), ...args];
   const start = process.hrtime.bigint();

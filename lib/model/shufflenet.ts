@@ -222,14 +222,19 @@ export class ShuffleNet implements AsyncDisposable {
     const unlisten = listen(signal, () => stop.abort(signal!.reason));
     this.#streams.add(stop);
     try {
-      yield* mapInOrder(images, concurrency, async (image, _, signal): Promise<Classified<I>> => {
-        try {
-          return { image, predictions: await this.#call(() => this.#classify(image, topK, signal)) };
-        } catch (error) {
-          if (!(error instanceof ShuffleNetError) || fatalCodes.includes(error.code)) throw error;
-          return { image, error };
-        }
-      }, stop);
+      yield* mapInOrder(
+        images,
+        concurrency,
+        async (image, _, signal): Promise<Classified<I>> => {
+          try {
+            return { image, predictions: await this.#call(() => this.#classify(image, topK, signal)) };
+          } catch (error) {
+            if (!(error instanceof ShuffleNetError) || fatalCodes.includes(error.code)) throw error;
+            return { image, error };
+          }
+        },
+        stop,
+      );
     } catch (error) {
       if (!signal?.aborted) this.#checkOpen();
       throw error;
@@ -465,7 +470,9 @@ function addonBackend() {
 const iterable: Check = {
   expected: 'an iterable of images',
   accepts: (value) =>
-    typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) &&
+    typeof value === 'object' &&
+    value !== null &&
+    !ArrayBuffer.isView(value) &&
     (Symbol.asyncIterator in value || Symbol.iterator in value),
 };
 

@@ -138,7 +138,9 @@ export function stageOutput({ layers }: { layers: readonly { name: string }[] },
 }
 
 /** The graph, tapped where features() and embed() look: the outputs of stages 2, 3 and 4, and of the global pool. */
-export function withTaps(graph: Graph): Graph & { taps: [stage2: number, stage3: number, stage4: number, pool: number] } {
+export function withTaps(
+  graph: Graph,
+): Graph & { taps: [stage2: number, stage3: number, stage4: number, pool: number] } {
   const pool = graph.layers.findIndex(({ name }) => name === 'globalpool');
   return { ...graph, taps: [stageOutput(graph, 2), stageOutput(graph, 3), stageOutput(graph, 4), pool] };
 }

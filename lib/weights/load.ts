@@ -73,8 +73,10 @@ function filePath(source: unknown): string {
       throw new ShuffleNetError('ERR_OPTION', `${source.href}: ${(cause as Error).message}`, { cause });
     }
   }
-  throw new ShuffleNetError('ERR_OPTION',
-    `weights must be a path, a file: URL or a Uint8Array, is ${describe(source)}`);
+  throw new ShuffleNetError(
+    'ERR_OPTION',
+    `weights must be a path, a file: URL or a Uint8Array, is ${describe(source)}`,
+  );
 }
 
 async function readBytes(file: string, own: boolean): Promise<Uint8Array> {
@@ -122,8 +124,10 @@ async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOpt
   const { network: config, preprocess, labels, synsets, ...texts } = readMetadata(metadata, file);
 
   if (!config && options.network === undefined) {
-    throw new ShuffleNetError('ERR_OPTION',
-      `${file} has no metadata "shufflenet.config": pass the network's options, such as { network: { groups: 3 } }`);
+    throw new ShuffleNetError(
+      'ERR_OPTION',
+      `${file} has no metadata "shufflenet.config": pass the network's options, such as { network: { groups: 3 } }`,
+    );
   }
   const network = resolveNetwork(mergeNetwork(config, options.network));
   const tensors = resolveTensors(stored, parameters(network), file);
@@ -140,11 +144,14 @@ async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOpt
   return {
     file,
     network,
-    preprocess: checkPreprocess(merge(preprocess ?? defaultPreprocess, options.preprocess, 'preprocess'),
-      optionError('preprocess')),
-    labels: options.labels === undefined
-      ? perClass(labels, `${file}: metadata "shufflenet.labels"`, 'ERR_WEIGHTS_FORMAT')
-      : perClass(checkNames(options.labels, optionError('labels')), 'options.labels', 'ERR_OPTION'),
+    preprocess: checkPreprocess(
+      merge(preprocess ?? defaultPreprocess, options.preprocess, 'preprocess'),
+      optionError('preprocess'),
+    ),
+    labels:
+      options.labels === undefined
+        ? perClass(labels, `${file}: metadata "shufflenet.labels"`, 'ERR_WEIGHTS_FORMAT')
+        : perClass(checkNames(options.labels, optionError('labels')), 'options.labels', 'ERR_OPTION'),
     synsets: perClass(synsets, `${file}: metadata "shufflenet.synsets"`, 'ERR_WEIGHTS_FORMAT'),
     ...texts,
     bytes,

@@ -37,8 +37,10 @@ export interface FileMetadata {
  * naming the key whose value is malformed.
  */
 export function readMetadata(metadata: Record<string, string>, file: string): FileMetadata {
-  const refuse = (key: string): ErrorMaker => (detail, options) =>
-    new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${file}: metadata "${key}": ${detail}`, options);
+  const refuse =
+    (key: string): ErrorMaker =>
+    (detail, options) =>
+      new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${file}: metadata "${key}": ${detail}`, options);
 
   function read<T>(key: string, check: (value: unknown, error: ErrorMaker) => T): T | undefined {
     const text = metadata[key];

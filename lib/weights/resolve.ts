@@ -42,8 +42,10 @@ export function resolveTensors(
     wrong.push(`${quote(name)} ${formatShape(shape)} is not part of the network`);
   }
   if (wrong.length > 0) {
-    throw new ShuffleNetError('ERR_WEIGHTS_TENSOR',
-      `${file}: ${wrong.length} of the tensors do not fit the network: ${firstTen(wrong)}`);
+    throw new ShuffleNetError(
+      'ERR_WEIGHTS_TENSOR',
+      `${file}: ${wrong.length} of the tensors do not fit the network: ${firstTen(wrong)}`,
+    );
   }
   return tensors;
 }

@@ -10,12 +10,10 @@ namespace sn {
 namespace {
 
 constexpr std::pair<const char*, LayerKind> kKinds[] = {
-    {"input", LayerKind::kInput},     {"conv", LayerKind::kConv},
-    {"batchNorm", LayerKind::kBatchNorm}, {"relu", LayerKind::kRelu},
-    {"sigmoid", LayerKind::kSigmoid}, {"shuffle", LayerKind::kShuffle},
-    {"maxPool", LayerKind::kMaxPool}, {"avgPool", LayerKind::kAvgPool},
-    {"add", LayerKind::kAdd},         {"concat", LayerKind::kConcat},
-    {"scale", LayerKind::kScale},     {"fullyConnected", LayerKind::kFullyConnected},
+    {"input", LayerKind::kInput},     {"conv", LayerKind::kConv},       {"batchNorm", LayerKind::kBatchNorm},
+    {"relu", LayerKind::kRelu},       {"sigmoid", LayerKind::kSigmoid}, {"shuffle", LayerKind::kShuffle},
+    {"maxPool", LayerKind::kMaxPool}, {"avgPool", LayerKind::kAvgPool}, {"add", LayerKind::kAdd},
+    {"concat", LayerKind::kConcat},   {"scale", LayerKind::kScale},     {"fullyConnected", LayerKind::kFullyConnected},
 };
 
 constexpr int kMost = std::numeric_limits<int>::max();
@@ -70,8 +68,9 @@ Parameter to_parameter(Napi::Object layer, const char* role, Napi::Object tensor
     parameter.size = values.ElementLength();
     return parameter;
   }
-  constexpr std::pair<const char*, DataType> kTypes[] = {
-      {"F32", DataType::kF32}, {"F16", DataType::kF16}, {"BF16", DataType::kBF16}};
+  constexpr std::pair<const char*, DataType> kTypes[] = {{"F32", DataType::kF32},
+                                                         {"F16", DataType::kF16},
+                                                         {"BF16", DataType::kBF16}};
   if (tensor.IsObject() && tensor.As<Napi::Object>().Get("bytes").IsTypedArray()) {
     const Napi::Object stored = tensor.As<Napi::Object>();
     const Napi::TypedArray bytes = stored.Get("bytes").As<Napi::TypedArray>();
@@ -144,19 +143,20 @@ Graph to_graph(Napi::Object from, Napi::Object tensors) {
 int to_int(Napi::Value value, const char* what, int least, int most) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");
   if (!(number >= least && number <= most) || number != std::floor(number)) {
-    throw_error(value.Env(), "ERR_OPTION", std::string(what) + " must be a whole number from " + std::to_string(least) +
-                                               " to " + std::to_string(most));
+    throw_error(value.Env(), "ERR_OPTION",
+                std::string(what) + " must be a whole number from " + std::to_string(least) + " to " +
+                    std::to_string(most));
   }
   return static_cast<int>(number);
 }
 
 Napi::Float32Array to_floats(Napi::Value value, const char* what, size_t size) {
-  const bool floats =
-      value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+  const bool floats = value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
   // A detached array has length 0.
   if (!floats || value.As<Napi::Float32Array>().ElementLength() != size) {
-    throw_error(value.Env(), "ERR_INPUT", std::string(what) + " must be a Float32Array of " + std::to_string(size) +
-                                              " values that is not detached");
+    throw_error(value.Env(), "ERR_INPUT",
+                std::string(what) + " must be a Float32Array of " + std::to_string(size) +
+                    " values that is not detached");
   }
   return value.As<Napi::Float32Array>();
 }

@@ -56,12 +56,13 @@ void Task::settle(Napi::Env env) {
 
 Environment::Environment(Napi::Env env) : env_(env) {
   const Napi::String name = Napi::String::New(env, "shufflenet");
-  const napi_status status =
-      napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, settle, &to_javascript_);
+  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr,
+                                                             nullptr, settle, &to_javascript_);
   if (status != napi_ok) throw_error(env, "ERR_NATIVE", "no way back to JavaScript from other threads");
   napi_unref_threadsafe_function(env, to_javascript_);
   // After the function above, so that this hook runs before the function's own.
-  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
+  napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
 }
 
 void Environment::add(std::shared_ptr<Task> task) {

@@ -31,8 +31,8 @@ class ThreadPool {
   void* context_ = nullptr;
   int units_ = 0;
   std::atomic<int> next_{0};
-  std::atomic<int> busy_{0};       // helpers that have not finished the present job
-  std::atomic<unsigned> job_{0};   // counts jobs
+  std::atomic<int> busy_{0};      // helpers that have not finished the present job
+  std::atomic<unsigned> job_{0};  // counts jobs
   std::atomic<bool> stop_{false};
   std::atomic<int> sleeping_{0};
   std::mutex mutex_;

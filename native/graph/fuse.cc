@@ -23,7 +23,8 @@ class Fuser {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    throw Error(ErrorCode::kGraph, "layer " + std::to_string(layer_) + " '" + graph_.layers[layer_].name + "': " + what);
+    throw Error(ErrorCode::kGraph,
+                "layer " + std::to_string(layer_) + " '" + graph_.layers[layer_].name + "': " + what);
   }
 
   void count_uses() {
@@ -31,7 +32,8 @@ class Fuser {
     const int size = static_cast<int>(graph_.layers.size());
     for (layer_ = 0; layer_ < size; layer_++) {
       const Layer& layer = graph_.layers[layer_];
-      const bool two = layer.kind == LayerKind::kAdd || layer.kind == LayerKind::kConcat || layer.kind == LayerKind::kScale;
+      const bool two =
+          layer.kind == LayerKind::kAdd || layer.kind == LayerKind::kConcat || layer.kind == LayerKind::kScale;
       if ((layer.kind == LayerKind::kInput) != (layer_ == 0)) fail("the first layer, and no other, must be the input");
       if (layer_ > 0 && (layer.input < 0 || layer.input >= layer_)) fail("input is not an earlier layer");
       if (two && (layer.input2 < 0 || layer.input2 >= layer_)) fail("second input is not an earlier layer");
@@ -158,7 +160,8 @@ class Fuser {
     const int id = value_of_[layer.input];
     const int channels = value(id).channels;
     const std::vector<float> mean = read(layer.mean, channels), variance = read(layer.variance, channels);
-    const std::vector<float> gamma = layer.gamma.data ? read(layer.gamma, channels) : std::vector<float>(channels, 1.0f);
+    const std::vector<float> gamma =
+        layer.gamma.data ? read(layer.gamma, channels) : std::vector<float>(channels, 1.0f);
     const std::vector<float> beta = layer.beta.data ? read(layer.beta, channels) : std::vector<float>(channels, 0.0f);
     for (int c = 0; c < channels; c++) {
       if (variance[c] > 0) continue;
@@ -331,9 +334,9 @@ class Fuser {
   const Graph& graph_;
   int layer_ = 0;
   FusedGraph result_;
-  std::vector<int> uses_;      // of each layer's value
-  std::vector<int> value_of_;  // layer -> value
-  std::vector<int> producer_;  // value -> operation that writes exactly it, or -1
+  std::vector<int> uses_;                         // of each layer's value
+  std::vector<int> value_of_;                     // layer -> value
+  std::vector<int> producer_;                     // value -> operation that writes exactly it, or -1
   std::vector<std::pair<int, int>> parts_;        // value -> values of a concatenation, or -1
   std::vector<std::pair<int, int>> part_layers_;  // value -> their layers
 };

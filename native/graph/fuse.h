@@ -10,9 +10,9 @@
 namespace sn {
 
 enum class OpKind {
-  kConv,            // any kernel, stride and groups
-  kPointwise,       // 1x1, stride 1, unpadded; optional residual
-  kDepthwise,       // 3x3, stride 1 or 2
+  kConv,       // any kernel, stride and groups
+  kPointwise,  // 1x1, stride 1, unpadded; optional residual
+  kDepthwise,  // 3x3, stride 1 or 2
   kPool,
   kGlobalPool,
   kFullyConnected,  // on a 1x1 plane

@@ -34,7 +34,8 @@ const Kernels& select_kernels() {
     if (forced == std::string(kernels.isa)) return kernels;
     names += names.empty() ? kernels.isa : std::string(", ") + kernels.isa;
   }
-  throw Error(ErrorCode::kIsa, "SHUFFLENET_ISA is '" + std::string(forced) + "', but this CPU and build have: " + names);
+  throw Error(ErrorCode::kIsa,
+              "SHUFFLENET_ISA is '" + std::string(forced) + "', but this CPU and build have: " + names);
 }
 
 }  // namespace sn

@@ -30,8 +30,8 @@ void Plan::place() {
   for (size_t t = 0; t < lives.size(); t++) {
     const Placement& p = placements_[t];
     lives[t].owner = static_cast<int>(t);
-    const size_t floats = p.layout == Layout::kPlanes ? p.channel_stride * graph_.tensors[t].channels
-                                                      : p.pixel_stride * p.pixels();
+    const size_t floats =
+        p.layout == Layout::kPlanes ? p.channel_stride * graph_.tensors[t].channels : p.pixel_stride * p.pixels();
     lives[t].floats = (floats + 15) / 16 * 16;  // whole cache lines
   }
   const auto owner = [&](int tensor) {
@@ -60,7 +60,8 @@ void Plan::place() {
     for (const int other : placed) {
       if (lives[other].first <= life.last && life.first <= lives[other].last) rivals.push_back(other);
     }
-    std::sort(rivals.begin(), rivals.end(), [&](int a, int b) { return placements_[a].offset < placements_[b].offset; });
+    std::sort(rivals.begin(), rivals.end(),
+              [&](int a, int b) { return placements_[a].offset < placements_[b].offset; });
     size_t offset = 0;
     for (const int other : rivals) {
       if (offset + life.floats <= placements_[other].offset) break;

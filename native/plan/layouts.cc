@@ -58,8 +58,7 @@ double Plan::step_cost(const Op& op, const std::vector<Layout>& layouts) const {
       if (out == Layout::kChannels) return kChannelsCost * op.groups * k * pixels * vectors(n, lanes);
       return in == Layout::kPlanes ? op.groups * k * n * vectors(pixels, lanes) : kImpossible;
     }
-    case OpKind::kConv:
-      return planes_in && (out == Layout::kPlanes || one_pixel) ? 0 : kImpossible;
+    case OpKind::kConv: return planes_in && (out == Layout::kPlanes || one_pixel) ? 0 : kImpossible;
     case OpKind::kDepthwise:
       if (in == Layout::kChannels && out == Layout::kChannels && whole(op.input)) {
         return 9 * pixels * vectors(channels, lanes);
@@ -68,15 +67,13 @@ double Plan::step_cost(const Op& op, const std::vector<Layout>& layouts) const {
       return 9.0 * channels * to.height * vectors(to.width, lanes);
     case OpKind::kPool:
       if (!planes_in && out == Layout::kPlanes) return kImpossible;
-      return in == Layout::kPlanes ? channels * to.height * vectors(to.width, lanes) : pixels * vectors(channels, lanes);
-    case OpKind::kGlobalPool:
-      return planes_in || whole(op.input) ? 0 : kImpossible;
-    case OpKind::kScale:
-      return in == out && (op.residual < 0 || layout(op.residual) == out) ? 0 : kImpossible;
+      return in == Layout::kPlanes ? channels * to.height * vectors(to.width, lanes)
+                                   : pixels * vectors(channels, lanes);
+    case OpKind::kGlobalPool: return planes_in || whole(op.input) ? 0 : kImpossible;
+    case OpKind::kScale: return in == out && (op.residual < 0 || layout(op.residual) == out) ? 0 : kImpossible;
     case OpKind::kFullyConnected:
     case OpKind::kSigmoid:
-    case OpKind::kSum:
-      return 0;
+    case OpKind::kSum: return 0;
   }
   return kImpossible;
 }

@@ -233,11 +233,8 @@ void Plan::prepare(int index, PackedWeights& weights) {
       step.form = whole(op.input) ? in.layout : Layout::kPlanes;
       step.units = step.form == Layout::kPlanes ? channels : ceil_div(channels, 4 * lanes);
       break;
-    case OpKind::kScale:
-      step.units = step.form == Layout::kPlanes ? channels : static_cast<int>(out.pixels());
-      break;
-    case OpKind::kSigmoid:
-      break;
+    case OpKind::kScale: step.units = step.form == Layout::kPlanes ? channels : static_cast<int>(out.pixels()); break;
+    case OpKind::kSigmoid: break;
     case OpKind::kSum:
       step.input_offsets = offsets(op.input);
       if (op.residual >= 0) step.residual_offsets = offsets(op.residual);

@@ -77,9 +77,16 @@ void Plan::Frame::conv(int unit, float* scratch) const {
                             first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel,
                             scratch + static_cast<ptrdiff_t>(c) * scratch_rows * pitch);
   }
-  PwconvPlanes a = {k * op.kernel * op.kernel, n, step->weights + group * step->group_weights, scratch,
-                    step->tap_offsets.data(), data(op.output) + group * n * out.channel_stride, out.channel_stride,
-                    nullptr, 0, op.relu ? 0.0f : kNoLimit};
+  PwconvPlanes a = {k * op.kernel * op.kernel,
+                    n,
+                    step->weights + group * step->group_weights,
+                    scratch,
+                    step->tap_offsets.data(),
+                    data(op.output) + group * n * out.channel_stride,
+                    out.channel_stride,
+                    nullptr,
+                    0,
+                    op.relu ? 0.0f : kNoLimit};
   a.output += static_cast<ptrdiff_t>(first_row) * out.width;
   for (int y = 0; y < rows; y++, a.input += static_cast<ptrdiff_t>(op.stride) * pitch, a.output += out.width) {
     plan.kernels_.pwconv.planes(a, 0, out.width);
@@ -114,12 +121,8 @@ void Plan::Frame::pool(int unit, float* scratch) const {
   const Op& op = *step->op;
   const Placement& in = plan.placement(op.input);
   const Placement& out = plan.placement(op.output);
-  const PoolWindow window = {op.average,
-                             op.kernel,
-                             op.stride,
-                             step->row_scale.data(),
-                             step->column_scale.data(),
-                             op.relu ? 0.0f : kNoLimit};
+  const PoolWindow window = {
+      op.average, op.kernel, op.stride, step->row_scale.data(), step->column_scale.data(), op.relu ? 0.0f : kNoLimit};
   if (step->form == Layout::kChannels) {
     plan.kernels_.pool.channels({window, data(op.input), in.pixel_stride, in.height, in.width,
                                  plan.graph_.values[op.output].channels, step->pad_y, step->pad_x, data(op.output),

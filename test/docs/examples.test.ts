@@ -31,7 +31,10 @@ for (const file of ['README.md', ...guides.map((guide) => `docs/${guide}`)]) {
       const named = code.filter((block) => !nameOf(block).startsWith('line-'));
       for (const block of named) {
         const name = nameOf(block).replace(/\.ts$/, '.js');
-        assert.ok(code.some(({ text }) => text.includes(`'./${name}'`)), `${block.place}: nothing imports ${name}`);
+        assert.ok(
+          code.some(({ text }) => text.includes(`'./${name}'`)),
+          `${block.place}: nothing imports ${name}`,
+        );
       }
     });
 

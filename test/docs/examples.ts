@@ -55,7 +55,9 @@ export function makeFolder(): string {
 /** Puts sources into the folder and compiles the TypeScript among them, strictly; returns what the compiler says. */
 export function compile(folder: string, sources: Record<string, string>): string[] {
   for (const [name, text] of Object.entries(sources)) writeFileSync(path.join(folder, name), text);
-  const files = Object.keys(sources).filter((name) => /\.[cm]?ts$/.test(name)).map((name) => path.join(folder, name));
+  const files = Object.keys(sources)
+    .filter((name) => /\.[cm]?ts$/.test(name))
+    .map((name) => path.join(folder, name));
   const program = ts.createProgram(files, {
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.Node16,

@@ -126,7 +126,9 @@ test('16-bit PNG: colours with and without a profile, grey, alpha', async () => 
 for (const format of ['gif', 'webp'] as const) {
   test(`the first frame of an animated ${format}`, async () => {
     const frames = await Promise.all([solid(250, 0, 0), solid(0, 250, 0)].map((frame) => frame.png().toBuffer()));
-    const animation = await sharp(frames, { join: { animated: true } }).toFormat(format).toBuffer();
+    const animation = await sharp(frames, { join: { animated: true } })
+      .toFormat(format)
+      .toBuffer();
     assert.equal((await sharp(animation).metadata()).pages, 2);
     near(await colour(animation, { limitPixels: 256 }), [250, 0, 0], 4);
   });

@@ -50,7 +50,14 @@ test('BGR swaps the channels, and mean and std are in that order', async () => {
   assert.ok(difference(bgr.data, expected).max < 1e-5);
 });
 
-for (const [width, height] of [[1, 20000], [20000, 1], [1, 1], [3, 20000], [20000, 70], [300, 20000]] as const) {
+for (const [width, height] of [
+  [1, 20000],
+  [20000, 1],
+  [1, 1],
+  [3, 20000],
+  [20000, 70],
+  [300, 20000],
+] as const) {
   test(`an image of ${width} x ${height} gives a tensor soon`, async () => {
     const start = performance.now();
     const { data } = await imageToTensor({ ...pattern(width, height, 1) }, levels(64));

@@ -37,7 +37,12 @@ for (let orientation = 1; orientation <= 8; orientation++) {
     const upright = pattern(120, 80);
     const file = withOrientation(upright, orientation);
     // Enlarged, as it is, reduced in one step, reduced in two. Rows and columns are reduced in turn, each rounded.
-    for (const [side, tolerance] of [[100, 0], [80, 0], [32, 2], [12, 2]] as const) {
+    for (const [side, tolerance] of [
+      [100, 0],
+      [80, 0],
+      [32, 2],
+      [12, 2],
+    ] as const) {
       const expected = await imageToTensor(upright, levels(side));
       for (const encoded of [file.clone().png(), file.clone().webp({ lossless: true })]) {
         const { data } = await imageToTensor(await encoded.toBuffer(), levels(side));

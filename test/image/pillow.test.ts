@@ -31,7 +31,9 @@ for (const name of ['chelsea', 'coffee']) {
 
 for (const kernel of ['linear', 'cubic', 'lanczos3'] as const) {
   test(`a small image is enlarged as by Pillow, ${kernel}`, async () => {
-    const expected = await sharp(fixture('image', `chelsea-40x30-pillow-${kernel}.png`)).raw().toBuffer();
+    const expected = await sharp(fixture('image', `chelsea-40x30-pillow-${kernel}.png`))
+      .raw()
+      .toBuffer();
     const { data } = await imageToTensor(fixture('image', 'chelsea-40x30.png'), levels(64, kernel));
     const planes = Float32Array.from(data, (_, i) => expected[(i % 4096) * 3 + (i >> 12)]!);
     const { mean, max } = difference(data, planes);

@@ -40,7 +40,10 @@ test('transparent pixels are white', async () => {
 test('pixels of the right size are not changed', async () => {
   const pixels = pattern(64, 64);
   const { data } = await imageToTensor(pixels, levels(64, 'mitchell'));
-  assert.deepEqual(data, Float32Array.from(data, (_, i) => pixels.data[(i % 4096) * 3 + (i >> 12)]!));
+  assert.deepEqual(
+    data,
+    Float32Array.from(data, (_, i) => pixels.data[(i % 4096) * 3 + (i >> 12)]!),
+  );
 });
 
 const wrong: [string, unknown, RegExp][] = [

@@ -170,9 +170,9 @@ void Output::check() const {
     if (expected.tolerance == kAnything) continue;
     if (expected.tolerance < 0) {
       if (std::memcmp(&actual, &kUntouched, sizeof actual)) fail("output[%td] was written: %g", i, actual);
-    } else if (std::isnan(expected.exact) ? !std::isnan(actual)
-                                          : actual != expected.exact &&
-                                                !(std::fabs(actual - expected.exact) <= expected.tolerance)) {
+    } else if (std::isnan(expected.exact)
+                   ? !std::isnan(actual)
+                   : actual != expected.exact && !(std::fabs(actual - expected.exact) <= expected.tolerance)) {
       fail("output[%td] is %.9g, not %.9g within %g", i, actual, expected.exact, expected.tolerance);
     }
   }

@@ -25,7 +25,8 @@ void begin_case(const char* format, ...);
 #if defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif
-[[noreturn]] void fail(const char* format, ...);
+[[noreturn]] void
+fail(const char* format, ...);
 
 // The same numbers on every platform, which the distributions of <random> don't promise.
 class Random {
@@ -37,7 +38,9 @@ class Random {
   // Whether a sweep should leave its next case out: with --one-in=N, for emulators, it runs one in N.
   bool skip();
   template <class T>
-  T pick(const std::vector<T>& values) { return values[between(0, static_cast<int>(values.size()) - 1)]; }
+  T pick(const std::vector<T>& values) {
+    return values[between(0, static_cast<int>(values.size()) - 1)];
+  }
 
  private:
   uint32_t next() {
@@ -77,7 +80,8 @@ class Buffer {
       : block_(name, (last - first) * sizeof(T)), first_(first), last_(last) {}
   // Address of element 0. Through an integer, as that element may not exist.
   T* array() const {
-    return reinterpret_cast<T*>(reinterpret_cast<uintptr_t>(block_.data()) - first_ * static_cast<ptrdiff_t>(sizeof(T)));
+    return reinterpret_cast<T*>(reinterpret_cast<uintptr_t>(block_.data()) -
+                                first_ * static_cast<ptrdiff_t>(sizeof(T)));
   }
   T& operator[](ptrdiff_t i) const { return reinterpret_cast<T*>(block_.data())[i - first_]; }
   ptrdiff_t first() const { return first_; }

@@ -12,11 +12,8 @@ struct Case {
   std::vector<float> weights, bias;
 
   Case(const Windows& w, int channels, Random& random)
-      : windows(w),
-        lower(random.one_in(2) ? 0.0f : -INFINITY),
-        input(channels, w.height, w.width, random),
-        weights(Tensor(channels, 3, 3, random).values),
-        bias(Tensor(channels, 1, 1, random).values) {
+      : windows(w), lower(random.one_in(2) ? 0.0f : -INFINITY), input(channels, w.height, w.width, random),
+        weights(Tensor(channels, 3, 3, random).values), bias(Tensor(channels, 1, 1, random).values) {
     if (random.one_in(8)) input.values[random.between(0, static_cast<int>(input.values.size()) - 1)] = NAN;
   }
   Value expected(int c, int y, int x) const {

@@ -71,8 +71,8 @@ void sum() {
       }
     };
     const Layout layouts[] = {{channels, pixels, random}, {channels, pixels, random}, {channels, pixels, random}};
-    begin_case("channels %d to %d of %d, pixels %d, b %d, pixel strides %d %d -> %d", begin, end, channels, pixels, has_b,
-               layouts[0].pixel, layouts[1].pixel, layouts[2].pixel);
+    begin_case("channels %d to %d of %d, pixels %d, b %d, pixel strides %d %d -> %d", begin, end, channels, pixels,
+               has_b, layouts[0].pixel, layouts[1].pixel, layouts[2].pixel);
     const Tensor in[] = {{channels, 1, pixels, random}, {channels, 1, pixels, random}};
     const auto size = [&](const Layout& l) { return (channels - 1) * l.channel + (pixels - 1) * l.pixel + 1; };
     const Buffer<float> data[] = {{"a", 0, size(layouts[0])}, {"b", 0, size(layouts[1])}};

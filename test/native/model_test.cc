@@ -22,7 +22,8 @@ void* allocate(size_t bytes, size_t alignment) {
   }
   if (allocations_left > 0) allocations_left--;
   void* p = nullptr;
-  if (posix_memalign(&p, alignment < sizeof(void*) ? sizeof(void*) : alignment, bytes ? bytes : 1)) throw std::bad_alloc();
+  if (posix_memalign(&p, alignment < sizeof(void*) ? sizeof(void*) : alignment, bytes ? bytes : 1))
+    throw std::bad_alloc();
   return p;
 }
 
@@ -134,8 +135,10 @@ void executor_loses_nothing() {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  for (int i = 0; i < 5000 && ran + withdrawn < submitted; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  if (ran + withdrawn != submitted) fail("%d of %d jobs ran, %d withdrawn", ran.load(), submitted.load(), withdrawn.load());
+  for (int i = 0; i < 5000 && ran + withdrawn < submitted; i++)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  if (ran + withdrawn != submitted)
+    fail("%d of %d jobs ran, %d withdrawn", ran.load(), submitted.load(), withdrawn.load());
 }
 
 void cancelled_runs_stop() {

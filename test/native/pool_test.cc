@@ -13,11 +13,8 @@ struct Case {
   Buffer<float> row_scale, column_scale;
 
   Case(const Windows& w, int channels, Random& random)
-      : windows(w),
-        input(channels, w.height, w.width, random),
-        average(random.one_in(2)),
-        lower(random.one_in(2) ? 0.0f : -INFINITY),
-        row_scale("row_scale", w.begin, w.end),
+      : windows(w), input(channels, w.height, w.width, random), average(random.one_in(2)),
+        lower(random.one_in(2) ? 0.0f : -INFINITY), row_scale("row_scale", w.begin, w.end),
         column_scale("column_scale", 0, w.columns) {
     for (int y = w.begin; y < w.end; y++) row_scale[y] = random.value();
     for (int x = 0; x < w.columns; x++) column_scale[x] = random.value();

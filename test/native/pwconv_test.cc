@@ -16,13 +16,13 @@ enum class Residual { kNone, kSeparate, kInPlace };
 
 struct Case {
   int k, n;
-  int begin, end;            // pixels
+  int begin, end;              // pixels
   int panel_begin, panel_end;  // channels form
-  int spare;                 // input channels of other groups in between
-  int gap;                   // values between rows
+  int spare;                   // input channels of other groups in between
+  int gap;                     // values between rows
   Residual residual;
   bool relu, nan;
-  bool planes_input;         // channels form: input in the planes layout
+  bool planes_input;  // channels form: input in the planes layout
 };
 
 std::vector<int> around(std::vector<int> sizes, std::vector<int> others = {}) {
@@ -69,12 +69,9 @@ struct Problem {
   float lower;
 
   Problem(const Case& c, Random& random)
-      : input(c.k + c.spare, 1, c.end, random),
-        channels(shuffled(c.k, c.spare, random)),
-        weights(Tensor(c.n, 1, c.k, random).values),
-        bias(Tensor(c.n, 1, 1, random).values),
-        residual(c.n, 1, c.end, random),
-        lower(c.relu ? 0.0f : -INFINITY) {
+      : input(c.k + c.spare, 1, c.end, random), channels(shuffled(c.k, c.spare, random)),
+        weights(Tensor(c.n, 1, c.k, random).values), bias(Tensor(c.n, 1, 1, random).values),
+        residual(c.n, 1, c.end, random), lower(c.relu ? 0.0f : -INFINITY) {
     if (c.nan) input.at(random.pick(channels), 0, random.between(c.begin, c.end - 1)) = NAN;
   }
 
@@ -85,9 +82,9 @@ struct Problem {
 };
 
 void describe(const Case& c) {
-  begin_case("k %d, n %d, pixels %d to %d, panels %d to %d, spare %d, gap %d, residual %d, relu %d, nan %d, planes %d", c.k,
-             c.n, c.begin, c.end, c.panel_begin, c.panel_end, c.spare, c.gap, static_cast<int>(c.residual), c.relu, c.nan,
-             c.planes_input);
+  begin_case("k %d, n %d, pixels %d to %d, panels %d to %d, spare %d, gap %d, residual %d, relu %d, nan %d, planes %d",
+             c.k, c.n, c.begin, c.end, c.panel_begin, c.panel_end, c.spare, c.gap, static_cast<int>(c.residual), c.relu,
+             c.nan, c.planes_input);
 }
 
 void run_planes(const PwconvKernels& kernels, const Case& c, Random& random) {
@@ -108,7 +105,8 @@ void run_planes(const PwconvKernels& kernels, const Case& c, Random& random) {
     for (int p = c.begin; p < c.end; p++) input[channel * stride + p] = problem.input.at(channel, 0, p);
   }
 
-  const ptrdiff_t output_stride = pixels + random.between(0, c.gap), residual_stride = pixels + random.between(0, c.gap);
+  const ptrdiff_t output_stride = pixels + random.between(0, c.gap),
+                  residual_stride = pixels + random.between(0, c.gap);
   Output output(c.begin, (c.n - 1) * output_stride + c.end);
   Buffer<float> residual("residual", c.begin, (c.n - 1) * residual_stride + c.end);
   for (int n = 0; n < c.n; n++) {
@@ -149,7 +147,8 @@ void run_channels(const PwconvKernels& kernels, Case c, Random& random) {
   const int first = panels.begin(c.panel_begin) * lanes, last = panels.begin(c.panel_end) * lanes;
   const int n_end = std::min(last, c.n);
   std::vector<float> packed(pwconv_channels_size(c.k, c.n, lanes));
-  pack_pwconv_channels(problem.weights.data(), problem.bias.data(), c.k, c.n, lanes, kernels.channels_nr, packed.data());
+  pack_pwconv_channels(problem.weights.data(), problem.bias.data(), c.k, c.n, lanes, kernels.channels_nr,
+                       packed.data());
   Buffer<float> weights("weights", (c.k + 1) * first, (c.k + 1) * last);
   for (ptrdiff_t i = weights.first(); i < weights.last(); i++) weights[i] = packed[i];
 
@@ -210,7 +209,8 @@ void sweep(const Kernels& kernels) {
   Random random(1);
   const std::vector<int> ks = around({1, 4, 8}, kTableWidths);
   const std::vector<int> ns = around({p.lanes, p.planes_mr, 2 * p.planes_mr, p.channels_nr * p.lanes}, kTableWidths);
-  const std::vector<int> pixels = around({1, 4, 8, p.lanes, 2 * p.lanes, p.planes_nr * p.lanes, 2 * p.planes_nr * p.lanes});
+  const std::vector<int> pixels =
+      around({1, 4, 8, p.lanes, 2 * p.lanes, p.planes_nr * p.lanes, 2 * p.planes_nr * p.lanes});
   for (int n : ns) {
     for (int pixel_count : pixels) {
       if (!random.skip()) run(kernels, random.pick(ks), n, pixel_count, random);

@@ -8,11 +8,11 @@
 namespace sn::test {
 
 struct Windows {
-  int height, width;    // of the input
+  int height, width;  // of the input
   int kernel, stride;
   int pad_y, pad_x;
-  int rows, columns;    // of the output; the last windows may stick out at the bottom and on the right
-  int begin, end;       // output rows that are asked for
+  int rows, columns;  // of the output; the last windows may stick out at the bottom and on the right
+  int begin, end;     // output rows that are asked for
 
   int top(int y) const { return y * stride - pad_y; }
   int left(int x) const { return x * stride - pad_x; }
@@ -40,8 +40,8 @@ inline Windows random_windows(int width, int kernel, int pad, int stride, Random
 }
 
 inline void begin_windows_case(const Windows& w, const char* what, int a, int b) {
-  begin_case("%d x %d, kernel %d, pads %d, %d, stride %d -> %d x %d, rows %d to %d, %s %d, %d", w.height, w.width, w.kernel,
-             w.pad_y, w.pad_x, w.stride, w.rows, w.columns, w.begin, w.end, what, a, b);
+  begin_case("%d x %d, kernel %d, pads %d, %d, stride %d -> %d x %d, rows %d to %d, %s %d, %d", w.height, w.width,
+             w.kernel, w.pad_y, w.pad_x, w.stride, w.rows, w.columns, w.begin, w.end, what, a, b);
 }
 
 // What kernels/rows makes of a plane for output rows [begin, end), written by the definition. Values that no window of
@@ -69,8 +69,7 @@ inline Buffer<float> window_rows(const Tensor& in, const Windows& w, int columns
 inline Buffer<float> window_pixels(const Tensor& in, const Windows& w, ptrdiff_t stride, int channel_begin,
                                    int channel_end) {
   const int top = std::max(0, w.top(w.begin)), bottom = std::min(w.height, w.top(w.end - 1) + w.kernel);
-  Buffer<float> pixels("input", top * w.width * stride + channel_begin,
-                       (bottom * w.width - 1) * stride + channel_end);
+  Buffer<float> pixels("input", top * w.width * stride + channel_begin, (bottom * w.width - 1) * stride + channel_end);
   for (int y = top; y < bottom; y++) {
     for (int x = 0; x < w.width; x++) {
       for (int c = channel_begin; c < channel_end; c++) pixels[(y * w.width + x) * stride + c] = in.at(c, y, x);

@@ -159,10 +159,7 @@ describe('the layer graph', () => {
     // 34 convolutions there include the classifier, 5 pools the global one.
     assert.equal(counts.conv! + counts.fullyConnected!, 34 + 16);
     assert.equal(counts.maxPool! + counts.avgPool! + counts.globalPool!, 5);
-    assert.deepEqual(
-      [counts.batchNorm, counts.relu, counts.concat, counts.shuffle, counts.add],
-      [49, 33, 3, 15, 13],
-    );
+    assert.deepEqual([counts.batchNorm, counts.relu, counts.concat, counts.shuffle, counts.add], [49, 33, 3, 15, 13]);
   });
 });
 

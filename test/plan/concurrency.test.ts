@@ -10,7 +10,14 @@ import { randomTensors } from './random';
 const graph = buildGraph(resolveNetwork({ groups: 3, scale: 0.25, classes: 7 }));
 const tensors = randomTensors(graph, 1);
 // More than plans are kept; some have a side in common.
-const sizes = [[32, 32], [32, 64], [64, 32], [33, 47], [96, 64], [128, 32]] as const;
+const sizes = [
+  [32, 32],
+  [32, 64],
+  [64, 32],
+  [33, 47],
+  [96, 64],
+  [128, 32],
+] as const;
 const batches = sizes.map(([height, width], i) => randomImages(1 + (i % 3), height, width, i));
 const wanted = batches.map((images) => expected(graph, tensors, images) as Expected);
 

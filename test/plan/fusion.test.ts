@@ -153,7 +153,12 @@ const graphs: Record<string, (b: Builder, x: number, y: number) => number | void
 describe('what the fuser must take apart', () => {
   for (const [name, draw] of Object.entries(graphs)) {
     it(name, async () => {
-      for (const [height, width] of [[7, 7], [5, 18], [1, 1], [33, 3]] as const) {
+      for (const [height, width] of [
+        [7, 7],
+        [5, 18],
+        [1, 1],
+        [33, 3],
+      ] as const) {
         for (const head of ['avg', 'max', 'conv'] as const) {
           const b = new Builder(3, height, width);
           const x = b.relu(b.batchNorm(b.conv(b.input, 12, { kernel: 3, padding: one })));
@@ -179,7 +184,10 @@ describe('convolutions of every shape', () => {
         for (const channels of [1, 6, 20]) {
           for (const groups of new Set([1, 2, channels].filter((g) => channels % g === 0))) {
             for (const padding of paddings) {
-              for (const [height, width] of [[9, 23], [2, 2]] as const) {
+              for (const [height, width] of [
+                [9, 23],
+                [2, 2],
+              ] as const) {
                 for (const outChannels of [groups, 3 * groups]) {
                   const b = new Builder(channels, height, width);
                   // Of the input itself, and of a value in the arena.
@@ -212,7 +220,11 @@ describe('pools of every shape', () => {
     for (const stride of [1, 2, 3, 4]) {
       it(`${kernel}x${kernel}, stride ${stride}`, async () => {
         for (const padding of paddings(kernel)) {
-          for (const [height, width] of [[9, 23], [2, 4], [8, 1]] as const) {
+          for (const [height, width] of [
+            [9, 23],
+            [2, 4],
+            [8, 1],
+          ] as const) {
             const b = new Builder(5, height, width);
             for (const input of [b.input, b.conv(b.input, 5)]) {
               b.maxPool(input, kernel, stride, padding);
@@ -221,7 +233,10 @@ describe('pools of every shape', () => {
             }
             if (b.shapes.some((shape) => shape.height * shape.width === 0)) continue;
             const pools = b.layers.map((_, i) => i).filter((i) => /Pool/.test(b.layers[i]!.op));
-            const graph = b.end('conv', pools.reduce((a, pool) => b.concat(a, pool)));
+            const graph = b.end(
+              'conv',
+              pools.reduce((a, pool) => b.concat(a, pool)),
+            );
             const label = JSON.stringify(graph.layers);
             const images = randomImages(1, height, width, 3, 5);
             assert.equal(await assertParity(graph, randomTensors(graph, 5), images, { label }), 'equal');

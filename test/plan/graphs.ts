@@ -132,60 +132,87 @@ export function randomGraph(random: Random, most = 15): { graph: Graph; height: 
     return random.pick(found);
   };
   const steps: [weight: number, step: () => void][] = [
-    [5, () => {
-      const input = any();
-      // As many channels as before can be added to what was before.
-      const channels = random.chance(0.4) ? Math.min(b.channels(input), 24) : random.integer(1, 16);
-      b.conv(input, channels, { bias: random.chance(0.5) });
-    }],
-    [3, () => {
-      const input = any();
-      const groups = random.pick(divisors(b.channels(input)));
-      b.conv(input, groups * random.integer(1, 4), { groups, bias: random.chance(0.5) });
-    }],
-    [3, () => {
-      const [input, kernel, stride] = [any(), random.pick([1, 2, 3, 5, 7]), random.integer(1, 3)];
-      const groups = random.pick(divisors(b.channels(input)));
-      const pad = padding(kernel, random.chance(0.2));
-      if (fits(input, kernel, stride, pad)) {
-        b.conv(input, groups * random.integer(1, 3), { kernel, stride, groups, padding: pad });
-      }
-    }],
-    [4, () => {
-      const [input, stride, pad] = [any(), random.integer(1, 2), padding(3, false)];
-      if (fits(input, 3, stride, pad)) b.depthwise(input, { stride, padding: pad, bias: random.chance(0.5) });
-    }],
+    [
+      5,
+      () => {
+        const input = any();
+        // As many channels as before can be added to what was before.
+        const channels = random.chance(0.4) ? Math.min(b.channels(input), 24) : random.integer(1, 16);
+        b.conv(input, channels, { bias: random.chance(0.5) });
+      },
+    ],
+    [
+      3,
+      () => {
+        const input = any();
+        const groups = random.pick(divisors(b.channels(input)));
+        b.conv(input, groups * random.integer(1, 4), { groups, bias: random.chance(0.5) });
+      },
+    ],
+    [
+      3,
+      () => {
+        const [input, kernel, stride] = [any(), random.pick([1, 2, 3, 5, 7]), random.integer(1, 3)];
+        const groups = random.pick(divisors(b.channels(input)));
+        const pad = padding(kernel, random.chance(0.2));
+        if (fits(input, kernel, stride, pad)) {
+          b.conv(input, groups * random.integer(1, 3), { kernel, stride, groups, padding: pad });
+        }
+      },
+    ],
+    [
+      4,
+      () => {
+        const [input, stride, pad] = [any(), random.integer(1, 2), padding(3, false)];
+        if (fits(input, 3, stride, pad)) b.depthwise(input, { stride, padding: pad, bias: random.chance(0.5) });
+      },
+    ],
     [4, () => b.batchNorm(any(), { gamma: random.chance(0.8), beta: random.chance(0.8) })],
     [4, () => b.relu(any())],
-    [5, () => {
-      const input = any();
-      b.shuffle(input, random.pick(divisors(b.channels(input))));
-    }],
-    [2, () => {
-      const [input, kernel, stride] = [any(), random.integer(1, 4), random.integer(1, 3)];
-      const pad = padding(kernel, true);
-      if (!fits(input, kernel, stride, pad)) return;
-      if (random.chance(0.5)) b.maxPool(input, kernel, stride, pad);
-      else b.avgPool(input, kernel, stride, pad, random.chance(0.5));
-    }],
-    [5, () => {
-      const a = any();
-      b.add(a, partner(a));
-    }],
-    [4, () => {
-      const a = any();
-      const others = b.shapes.map((_, i) => i).filter((i) => b.matches(i, a) && b.channels(i) + b.channels(a) <= 32);
-      if (others.length) b.concat(a, random.pick(others));
-    }],
-    [2, () => {
-      const a = any();
-      const channels = b.channels(a);
-      let factor = b.globalPool(random.chance(0.7) ? a : partner(a), random.pick(['avg', 'max'] as const));
-      if (random.chance(0.4)) factor = b.fullyConnected(factor, channels);
-      if (random.chance(0.4)) factor = b.sigmoid(factor);
-      if (random.chance(0.3)) factor = b.shuffle(factor, random.pick(divisors(channels)));
-      b.scale(a, factor);
-    }],
+    [
+      5,
+      () => {
+        const input = any();
+        b.shuffle(input, random.pick(divisors(b.channels(input))));
+      },
+    ],
+    [
+      2,
+      () => {
+        const [input, kernel, stride] = [any(), random.integer(1, 4), random.integer(1, 3)];
+        const pad = padding(kernel, true);
+        if (!fits(input, kernel, stride, pad)) return;
+        if (random.chance(0.5)) b.maxPool(input, kernel, stride, pad);
+        else b.avgPool(input, kernel, stride, pad, random.chance(0.5));
+      },
+    ],
+    [
+      5,
+      () => {
+        const a = any();
+        b.add(a, partner(a));
+      },
+    ],
+    [
+      4,
+      () => {
+        const a = any();
+        const others = b.shapes.map((_, i) => i).filter((i) => b.matches(i, a) && b.channels(i) + b.channels(a) <= 32);
+        if (others.length) b.concat(a, random.pick(others));
+      },
+    ],
+    [
+      2,
+      () => {
+        const a = any();
+        const channels = b.channels(a);
+        let factor = b.globalPool(random.chance(0.7) ? a : partner(a), random.pick(['avg', 'max'] as const));
+        if (random.chance(0.4)) factor = b.fullyConnected(factor, channels);
+        if (random.chance(0.4)) factor = b.sigmoid(factor);
+        if (random.chance(0.3)) factor = b.shuffle(factor, random.pick(divisors(channels)));
+        b.scale(a, factor);
+      },
+    ],
     [0.3, () => b.globalPool(any(), random.pick(['avg', 'max'] as const))],
   ];
   const total = steps.reduce((sum, [weight]) => sum + weight, 0);

@@ -118,7 +118,12 @@ describe('variants equal the reference', () => {
         outcomes['not a network']++;
         continue;
       }
-      const [height, width] = random.pick([[32, 32], [32, 40], [33, 47], [49, 35]] as const);
+      const [height, width] = random.pick([
+        [32, 32],
+        [32, 40],
+        [33, 47],
+        [49, 35],
+      ] as const);
       outcomes[await check(options, graph, seed, 1 + (seed % 2), height, width)]++;
     }
     assert.ok(outcomes.equal >= count / 3, JSON.stringify(outcomes));

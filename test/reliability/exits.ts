@@ -78,9 +78,9 @@ async function loadTogether(count: number, broken: string[]): Promise<number> {
 
 export async function measure(short: boolean): Promise<Outcome> {
   const broken: string[] = [];
-  const terminated = short ? 24 : 1000;
+  const terminated = short ? 16 : 1000;
   const exited = short ? 8 : 100;
-  const together = short ? 16 : 64;
+  const together = short ? 8 : 64;
   const slowestTerminateMs = round(await terminateWorkers(terminated, broken));
   const slowestExitMs = round(await exitProcesses(exited, broken));
   const togetherMs = round(await loadTogether(together, broken));

@@ -46,7 +46,11 @@ function main(args: readonly string[]): void {
   const short = args.includes('--short');
   const wanted = args.filter((arg) => !arg.startsWith('--'));
   const known = wanted.flatMap((name) => (name === 'all' ? names : names.filter((other) => other === name)));
-  if (args.includes('--here')) {
+  if (args.length > 0 && known.length === 0) {
+    console.error(`usage: run.js all | NAME... [--short], with names of ${names.join(', ')}`);
+    process.exitCode = 2;
+  }
+  if (args.includes('--here') && known.length > 0) {
     void measureHere(known[0]!, short);
     return;
   }

@@ -67,8 +67,14 @@ test("the package's own weights, against values read with numpy", async () => {
     ['stage2.0.gconv1.weight', 1440, -0.0499267578125, 0.161865234375, 0.010589599609375, -63.814231514930725],
     ['stage3.5.dwconv.weight', 1080, -0.06884765625, 0.029083251953125, 0.2164306640625, -1.7983107566833496],
     ['stage4.3.gconv2.weight', 76800, 0.213134765625, -0.0443115234375, 0.015899658203125, -86.9531757235527],
-    ['stage4.3.gconv2.bn.running_mean', 960, 0.00020891147141810507, -3.6723602534038946e-5, 2.250257421110291e-5,
-      -0.14036356968936836],
+    [
+      'stage4.3.gconv2.bn.running_mean',
+      960,
+      0.00020891147141810507,
+      -3.6723602534038946e-5,
+      2.250257421110291e-5,
+      -0.14036356968936836,
+    ],
     ['fc.weight', 192000, 0.06378173828125, 0.401611328125, 0.002246856689453125, -8.145532369613647],
     ['fc.bias', 200, -0.06832968443632126, 0.19941066205501556, 0.0764843076467514, -0.4023836607520934],
   ];
@@ -177,8 +183,12 @@ const malformed: [string, Record<string, string>, ...string[]][] = [
   ['channel order', withPreprocess({ channelOrder: 'rgb' }), 'channelOrder', 'RGB, BGR', '"rgb"'],
   ['scale as text', withPreprocess({ scale: '0.017' }), 'scale', '"0.017"'],
   ['scale 0', withPreprocess({ scale: 0 }), 'scale', 'positive'],
-  ['infinite scale', { 'shufflenet.preprocess': JSON.stringify(preprocess).replace('0.017', '1e999') }, 'scale',
-    'Infinity'],
+  [
+    'infinite scale',
+    { 'shufflenet.preprocess': JSON.stringify(preprocess).replace('0.017', '1e999') },
+    'scale',
+    'Infinity',
+  ],
   ['two means', withPreprocess({ mean: [1, 2] }), 'mean', '3 numbers', 'an array of 2'],
   ['mean null', withPreprocess({ mean: [1, null, 2] }), 'mean[1]', 'null'],
   ['std 0', withPreprocess({ std: [1, 1, 0] }), 'std[2]', 'positive'],
@@ -191,8 +201,10 @@ const malformed: [string, Record<string, string>, ...string[]][] = [
 for (const [label, changes, ...parts] of malformed) {
   test(`refuses metadata: ${label}`, async () => {
     const key = Object.keys(changes)[0]!;
-    await assert.rejects(loadWeights(smallFile(changes)),
-      failure('ERR_WEIGHTS_FORMAT', `<bytes>: metadata "${key}": `, ...parts));
+    await assert.rejects(
+      loadWeights(smallFile(changes)),
+      failure('ERR_WEIGHTS_FORMAT', `<bytes>: metadata "${key}": `, ...parts),
+    );
   });
 }
 
@@ -204,8 +216,13 @@ const wrongOptions: [string, unknown, ...string[]][] = [
   ['unknown network option', { network: { group: 3 } }, 'group'],
   ['preprocess not an object', { preprocess: [] }, 'options.preprocess', 'an array of 0'],
   ['unknown preprocess field', { preprocess: { size: 224 } }, 'options.preprocess', '"size"'],
-  ["crop beyond the file's shorter side", { preprocess: { crop: { width: 41, height: 1 } } }, 'options.preprocess',
-    'crop.width', '1 to 40'],
+  [
+    "crop beyond the file's shorter side",
+    { preprocess: { crop: { width: 41, height: 1 } } },
+    'options.preprocess',
+    'crop.width',
+    '1 to 40',
+  ],
   ['labels as text', { labels: 'cat' }, 'options.labels', '"cat"'],
   ['label not a string', { labels: ['a', 'b', 3] }, 'options.labels', '[2]', 'is 3'],
   ['too few labels', { labels: ['a'] }, 'options.labels', '1 names for 3 classes'],
@@ -220,8 +237,10 @@ test("options that replace the file's labels or network do not fail on these", a
   const few = smallFile({ 'shufflenet.labels': '["cat"]' });
   assert.deepEqual((await loadWeights(few, { labels: ['a', 'b', 'c'] })).labels, ['a', 'b', 'c']);
   // Tensors before names: it is the option that is wrong.
-  await assert.rejects(loadWeights(smallFile(), { network: { classes: 4 } }),
-    failure('ERR_WEIGHTS_TENSOR', '"fc.bias" has shape [3], expected [4]'));
+  await assert.rejects(
+    loadWeights(smallFile(), { network: { classes: 4 } }),
+    failure('ERR_WEIGHTS_TENSOR', '"fc.bias" has shape [3], expected [4]'),
+  );
 });
 
 test('files that cannot be read say what to do', async () => {

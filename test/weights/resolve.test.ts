@@ -38,32 +38,45 @@ test('gives the bytes of the parameters as they are, whatever they hold, and pas
 
 test('names missing, misshaped, extra and mistyped tensors in one error, with what was expected', () => {
   assert.throws(
-    () => resolve({
-      'conv.weight': { shape: [1, 2, 1, 1] },
-      'bn.running_mean': undefined,
-      'bn.running_var': { dtype: 'F64' },
-      'classifier.weight': { shape: [4, 5] },
-    }),
-    failure('ERR_WEIGHTS_TENSOR', 'w: 4 of the tensors', '"conv.weight" has shape [1, 2, 1, 1], expected [2, 1, 1, 1]',
-      '"bn.running_mean" is missing, expected shape [2]', '"bn.running_var" is F64, expected F32, F16 or BF16',
-      '"classifier.weight" [4, 5] is not part of the network'),
+    () =>
+      resolve({
+        'conv.weight': { shape: [1, 2, 1, 1] },
+        'bn.running_mean': undefined,
+        'bn.running_var': { dtype: 'F64' },
+        'classifier.weight': { shape: [4, 5] },
+      }),
+    failure(
+      'ERR_WEIGHTS_TENSOR',
+      'w: 4 of the tensors',
+      '"conv.weight" has shape [1, 2, 1, 1], expected [2, 1, 1, 1]',
+      '"bn.running_mean" is missing, expected shape [2]',
+      '"bn.running_var" is F64, expected F32, F16 or BF16',
+      '"classifier.weight" [4, 5] is not part of the network',
+    ),
   );
 });
 
 test('lists ten tensors and counts the rest', () => {
   const extra = Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`extra${i}`, {}]));
-  assert.throws(() => resolve(extra), (error: Error) => {
-    failure('ERR_WEIGHTS_TENSOR', '25 of the tensors', '"extra9"', 'and 15 more')(error);
-    assert.ok(!error.message.includes('extra10'));
-    return true;
-  });
+  assert.throws(
+    () => resolve(extra),
+    (error: Error) => {
+      failure('ERR_WEIGHTS_TENSOR', '25 of the tensors', '"extra9"', 'and 15 more')(error);
+      assert.ok(!error.message.includes('extra10'));
+      return true;
+    },
+  );
 });
 
 test('rank matters, and names of Object.prototype are extra', () => {
-  assert.throws(() => resolve({ 'bn.running_mean': { shape: [2, 1] } }),
-    failure('ERR_WEIGHTS_TENSOR', '[2, 1], expected [2]'));
-  assert.throws(() => resolve({ 'conv.weight': { shape: [2] } }),
-    failure('ERR_WEIGHTS_TENSOR', '[2], expected [2, 1, 1, 1]'));
+  assert.throws(
+    () => resolve({ 'bn.running_mean': { shape: [2, 1] } }),
+    failure('ERR_WEIGHTS_TENSOR', '[2, 1], expected [2]'),
+  );
+  assert.throws(
+    () => resolve({ 'conv.weight': { shape: [2] } }),
+    failure('ERR_WEIGHTS_TENSOR', '[2], expected [2, 1, 1, 1]'),
+  );
   assert.throws(() => resolve({ constructor: {} }), failure('ERR_WEIGHTS_TENSOR', '"constructor"'));
   assert.throws(() => resolve({ xnum_batches_tracked: {} }), failure('ERR_WEIGHTS_TENSOR', '"xnum_batches_tracked"'));
 });

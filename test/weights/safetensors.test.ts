@@ -83,8 +83,13 @@ const malformed: [string, Uint8Array, ...string[]][] = [
   ['zero bytes after the object', makeFile('{}\0'), 'JSON'],
   ['deep nesting', makeFile(`{"a":${'['.repeat(100_000)}`), 'nested deeper than 8'],
   ['a bomb of small values', makeFile(`{"a":[${'[],'.repeat(2_000_000)}[]]}`), 'more than 2000000 values'],
-  ['duplicate tensor', makeFile('{"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},' +
-    '"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}'), '"t" occurs twice'],
+  [
+    'duplicate tensor',
+    makeFile(
+      '{"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},' + '"t":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
+    ),
+    '"t" occurs twice',
+  ],
   ['duplicate by escape', makeFile('{"\\u0074":{},"t" :{}}'), '"t" occurs twice'],
   ['duplicate after an escaped quote', makeFile('{"a\\"":{},"a\\"":{}}'), '"a\\"" occurs twice'],
   ['duplicate __proto__', makeFile('{"__proto__":{},"__proto__":{}}'), '"__proto__" occurs twice'],
@@ -95,8 +100,12 @@ const malformed: [string, Uint8Array, ...string[]][] = [
   ['metadata value not a string', makeFile('{"__metadata__":{"k":1}}'), '"k"', 'string', 'is 1'],
   ['tensor not an object', makeFile('{"t":"F32"}'), '"t"', 'object', 'is "F32"'],
   ['tensor null', makeFile('{"t":null}'), '"t"', 'null'],
-  ['fields in __proto__ only', makeFile('{"t":{"__proto__":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}}'), '"t"',
-    '"__proto__"'],
+  [
+    'fields in __proto__ only',
+    makeFile('{"t":{"__proto__":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}}'),
+    '"t"',
+    '"__proto__"',
+  ],
   ['unknown field', makeFile(tensor({ stride: 1 }), eight), '"t"', '"stride"'],
   ['no dtype', makeFile(tensor({ dtype: undefined }), eight), '"t"', 'dtype', 'F32', 'undefined'],
   ['unknown dtype', makeFile(tensor({ dtype: 'F33' }), eight), '"t"', '"F33"'],
@@ -110,20 +119,33 @@ const malformed: [string, Uint8Array, ...string[]][] = [
   ['size infinite', makeFile('{"t":{"dtype":"U8","shape":[1e999],"data_offsets":[0,8]}}', eight), '"t"', 'shape'],
   // 2^32 * 2^32 * 2 is 2 modulo 2^64.
   ['product overflows', makeFile(tensor({ shape: [2 ** 32, 2 ** 32, 2] }), eight), '"t"', 'more than 2^53 bits'],
-  ['product overflows before a 0', makeFile(tensor({ shape: [2 ** 52, 2 ** 52, 0], data_offsets: [0, 0] })), '"t"',
-    'more than 2^53 bits'],
+  [
+    'product overflows before a 0',
+    makeFile(tensor({ shape: [2 ** 52, 2 ** 52, 0], data_offsets: [0, 0] })),
+    '"t"',
+    'more than 2^53 bits',
+  ],
   ['shape larger than the span', makeFile(tensor({ shape: [3] }), eight), '"t"', 'F32 [3] takes 12 bytes', 'span 8'],
   ['shape smaller than the span', makeFile(tensor({ shape: [1] }), eight), '"t"', 'F32 [1] takes 4 bytes', 'span 8'],
   ['dtype smaller than the span', makeFile(tensor({ dtype: 'F16' }), eight), '"t"', 'F16 [2] takes 4 bytes', 'span 8'],
-  ['half a byte', makeFile(tensor({ dtype: 'F4', shape: [1], data_offsets: [0, 1] }), eight.slice(7)), '"t"',
-    '0.5 bytes'],
+  [
+    'half a byte',
+    makeFile(tensor({ dtype: 'F4', shape: [1], data_offsets: [0, 1] }), eight.slice(7)),
+    '"t"',
+    '0.5 bytes',
+  ],
   ['no offsets', makeFile(tensor({ data_offsets: undefined }), eight), '"t"', 'data_offsets'],
   ['one offset', makeFile(tensor({ data_offsets: [0] }), eight), '"t"', 'data_offsets', 'two'],
   ['three offsets', makeFile(tensor({ data_offsets: [0, 8, 8] }), eight), '"t"', 'data_offsets', 'two'],
   ['negative offset', makeFile(tensor({ data_offsets: [-8, 0] }), eight), '"t"', 'data_offsets'],
   ['descending offsets', makeFile(tensor({ data_offsets: [8, 0] }), eight), '"t"', '[8, 0]', 'ascend'],
-  ['offset beyond the file', makeFile(tensor({ shape: [3], data_offsets: [0, 12] }), eight), '"t"', '[0, 12]',
-    'within the file\'s 8 bytes'],
+  [
+    'offset beyond the file',
+    makeFile(tensor({ shape: [3], data_offsets: [0, 12] }), eight),
+    '"t"',
+    '[0, 12]',
+    "within the file's 8 bytes",
+  ],
   ['offset 2^53 - 1', makeFile(tensor({ data_offsets: [2 ** 53 - 9, 2 ** 53 - 1] }), eight), '"t"', 'within'],
   ['overlap', makeFile(two([0, 5], [4, 8]), eight), '"second"', 'overlaps', 'byte 4'],
   ['overlap by one inside the other', makeFile(two([0, 8], [2, 4]), eight), '"second"', 'overlaps'],
@@ -135,25 +157,32 @@ const malformed: [string, Uint8Array, ...string[]][] = [
 ];
 for (const [label, bytes, ...parts] of malformed) {
   test(`refuses: ${label}`, () => {
-    assert.throws(() => readSafetensors(bytes, 'a.safetensors'),
-      failure('ERR_WEIGHTS_FORMAT', 'a.safetensors: ', ...parts));
+    assert.throws(
+      () => readSafetensors(bytes, 'a.safetensors'),
+      failure('ERR_WEIGHTS_FORMAT', 'a.safetensors: ', ...parts),
+    );
   });
 }
 
 test('names in messages are escaped and cut', () => {
   const name = `\u001b[31m${'n'.repeat(1_000_000)}`;
-  assert.throws(() => readSafetensors(makeFile(JSON.stringify({ [name]: 1 })), 'x'), (error: Error) => {
-    assert.ok(error.message.length < 300 && error.message.includes('\\u001b'), error.message.slice(0, 300));
-    return true;
-  });
+  assert.throws(
+    () => readSafetensors(makeFile(JSON.stringify({ [name]: 1 })), 'x'),
+    (error: Error) => {
+      assert.ok(error.message.length < 300 && error.message.includes('\\u001b'), error.message.slice(0, 300));
+      return true;
+    },
+  );
 });
 
 test('a file truncated anywhere, or with a byte more, is refused', () => {
   for (let length = 0; length < sound.length; length++) {
     assert.throws(() => readSafetensors(sound.subarray(0, length), 'x'), failure('ERR_WEIGHTS_FORMAT', 'x: '));
   }
-  assert.throws(() => readSafetensors(Buffer.concat([sound, Buffer.alloc(1)]), 'x'),
-    failure('ERR_WEIGHTS_FORMAT', '1 bytes after'));
+  assert.throws(
+    () => readSafetensors(Buffer.concat([sound, Buffer.alloc(1)]), 'x'),
+    failure('ERR_WEIGHTS_FORMAT', '1 bytes after'),
+  );
 });
 
 test('every single-bit flip: refused, or tensors that still tile the file', () => {
@@ -165,7 +194,10 @@ test('every single-bit flip: refused, or tensors that still tile the file', () =
     try {
       const { tensors } = readSafetensors(flipped, 'x');
       assert.equal(tensors.size, 5);
-      assert.equal([...tensors.values()].reduce((sum, { bytes }) => sum + bytes.length, 0), data);
+      assert.equal(
+        [...tensors.values()].reduce((sum, { bytes }) => sum + bytes.length, 0),
+        data,
+      );
     } catch (error) {
       assert.ok(error instanceof ShuffleNetError && error.code === 'ERR_WEIGHTS_FORMAT', `bit ${bit}: ${error}`);
       refused++;

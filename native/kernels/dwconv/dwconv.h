@@ -5,23 +5,23 @@
 
 namespace sn {
 
-struct DwconvPlanes {           // one channel
-  const float* rows;            // from kernels/rows, for windows of 3 columns
-  int columns;                  // as there
-  int stride;                   // 1 or 2
-  const float* weights;         // bias, then the 3x3 window
-  float* output;                // dense rows of `width` columns
+struct DwconvPlanes {    // one channel
+  const float* rows;     // from kernels/rows, for windows of 3 columns
+  int columns;           // as there
+  int stride;            // 1 or 2
+  const float* weights;  // bias, then the 3x3 window
+  float* output;         // dense rows of `width` columns
   int width;
-  float lower;                  // 0 for ReLU, -infinity for none
+  float lower;  // 0 for ReLU, -infinity for none
 };
 
 struct DwconvChannels {
-  const float* input;           // pixel-major, dense: channel c of pixel (y, x) is input[(y * width + x) * channels + c]
+  const float* input;  // pixel-major, dense: channel c of pixel (y, x) is input[(y * width + x) * channels + c]
   int height, width, channels;
-  int pad_y, pad_x;             // rows and columns of padding before
-  int stride;                   // 1 or 2
-  const float* weights;         // from pack_dwconv_channels
-  float* output;                // pixel-major, dense
+  int pad_y, pad_x;      // rows and columns of padding before
+  int stride;            // 1 or 2
+  const float* weights;  // from pack_dwconv_channels
+  float* output;         // pixel-major, dense
   int output_width;
   float lower;
 };

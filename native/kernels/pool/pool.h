@@ -6,30 +6,30 @@
 namespace sn {
 
 struct PoolWindow {
-  bool average;             // else the maximum
+  bool average;  // else the maximum
   int kernel, stride;
   // Average: a window's sum is multiplied by row_scale[output row] * column_scale[output column]; together these say
   // whether padding counts. Unused for the maximum.
   const float* row_scale;
   const float* column_scale;
-  float lower;              // 0 for ReLU, -infinity for none
+  float lower;  // 0 for ReLU, -infinity for none
 };
 
-struct PoolPlanes {         // one channel
+struct PoolPlanes {  // one channel
   PoolWindow window;
-  const float* rows;        // from kernels/rows, filled with 0 (average) or -infinity (maximum)
-  int columns;              // as there
-  float* output;            // dense rows of `width` columns
+  const float* rows;  // from kernels/rows, filled with 0 (average) or -infinity (maximum)
+  int columns;        // as there
+  float* output;      // dense rows of `width` columns
   int width;
 };
 
 struct PoolChannels {
   PoolWindow window;
-  const float* input;       // pixel (y, x): input + (y * width + x) * input_stride
+  const float* input;  // pixel (y, x): input + (y * width + x) * input_stride
   ptrdiff_t input_stride;
   int height, width, channels;
-  int pad_y, pad_x;         // rows and columns of padding before
-  float* output;            // pixel (y, x): output + (y * output_width + x) * output_stride
+  int pad_y, pad_x;  // rows and columns of padding before
+  float* output;     // pixel (y, x): output + (y * output_width + x) * output_stride
   ptrdiff_t output_stride;
   int output_width;
 };

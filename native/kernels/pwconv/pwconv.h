@@ -19,27 +19,27 @@
 namespace sn {
 
 struct PwconvPlanes {
-  int k;                      // input channels of the group, >= 1
-  int n;                      // output channels of the group, >= 1
-  const float* weights;       // from pack_pwconv_planes, mr as the kernel's
-  const float* input;         // pixel p of input channel k: input[offsets[k] + p]
-  const int32_t* offsets;     // k values
-  float* output;              // pixel p of output channel n: output[n * output_stride + p]
+  int k;                   // input channels of the group, >= 1
+  int n;                   // output channels of the group, >= 1
+  const float* weights;    // from pack_pwconv_planes, mr as the kernel's
+  const float* input;      // pixel p of input channel k: input[offsets[k] + p]
+  const int32_t* offsets;  // k values
+  float* output;           // pixel p of output channel n: output[n * output_stride + p]
   ptrdiff_t output_stride;
-  const float* residual;      // laid out as the output, may be the output itself; null for none
+  const float* residual;  // laid out as the output, may be the output itself; null for none
   ptrdiff_t residual_stride;
-  float lower;                // 0 for ReLU, -infinity for none
+  float lower;  // 0 for ReLU, -infinity for none
 };
 
 struct PwconvChannels {
   int k, n;
-  const float* weights;       // from pack_pwconv_channels, lanes and nr as the kernel's
-  const float* input;         // pixel p of input channel k: input[p * pixel_stride + offsets[k]]
+  const float* weights;  // from pack_pwconv_channels, lanes and nr as the kernel's
+  const float* input;    // pixel p of input channel k: input[p * pixel_stride + offsets[k]]
   const int32_t* offsets;
   ptrdiff_t pixel_stride;
-  float* output;              // pixel p of output channel n: output[p * output_stride + n]
+  float* output;  // pixel p of output channel n: output[p * output_stride + n]
   ptrdiff_t output_stride;
-  const float* residual;      // laid out as the output, may be the output itself; null for none
+  const float* residual;  // laid out as the output, may be the output itself; null for none
   ptrdiff_t residual_stride;
   float lower;
 };

@@ -77,8 +77,7 @@ template <class Sequence>
 struct PlanesTable;
 template <int... N>
 struct PlanesTable<std::integer_sequence<int, N...>> {
-  static constexpr const PlanesTile* rows[] = {
-      PlanesRow<N + 1, std::make_integer_sequence<int, kPlanesMr>>::tiles...};
+  static constexpr const PlanesTile* rows[] = {PlanesRow<N + 1, std::make_integer_sequence<int, kPlanesMr>>::tiles...};
 };
 constexpr auto& kPlanesTiles = PlanesTable<std::make_integer_sequence<int, kPlanesNr>>::rows;
 

@@ -9,10 +9,10 @@ namespace sn {
 struct Rows {
   const float* plane;  // dense, height x width
   int height, width;
-  int pad;             // columns of padding before; padded column j is plane column j - pad
-  int stride;          // phases: padded column j is value j / stride of phase j % stride
-  int columns;         // values of one phase of one row, as rows_columns says
-  float fill;          // value of everything outside the plane
+  int pad;      // columns of padding before; padded column j is plane column j - pad
+  int stride;   // phases: padded column j is value j / stride of phase j % stride
+  int columns;  // values of one phase of one row, as rows_columns says
+  float fill;   // value of everything outside the plane
 };
 
 // Enough columns for `outputs` windows of `kernel` columns read in vectors of `lanes`, and for the whole plane; and a
