@@ -22,11 +22,11 @@ __attribute__((format(printf, 1, 2)))
 void begin_case(const char* format, ...);
 
 // Ends the test.
+[[noreturn]]
 #if defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif
-[[noreturn]] void
-fail(const char* format, ...);
+void fail(const char* format, ...);
 
 // The same numbers on every platform, which the distributions of <random> don't promise.
 class Random {
