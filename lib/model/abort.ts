@@ -18,8 +18,8 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 const listening = new WeakMap<AbortSignal, { listeners: Set<() => void>; onAbort: () => void }>();
 
 /**
- * Calls `listener` when the signal aborts; the function returned takes it back. A signal gets one event listener however
- * many calls wait for it: Node.js warns of a leak from the eleventh on, and takes longer for each to remove one.
+ * Calls `listener` when the signal aborts; the function returned takes it back. A signal gets one event listener,
+ * however many calls wait for it: Node.js warns of a leak from the eleventh on.
  */
 export function listen(signal: AbortSignal | undefined, listener: () => void): () => void {
   if (!signal) return () => {};

@@ -5,8 +5,8 @@ import { fromNative } from './native-error';
 let latest = 0;
 
 /**
- * Calls the addon with a fresh id, and cancels the call when the signal aborts. It settles only once the addon's threads
- * have let go of the caller's memory, at most milliseconds after that. Rejects with ShuffleNetError, ERR_ABORTED also
+ * Calls the addon with a fresh id, and cancels the call when the signal aborts. It settles only once the addon's
+ * threads have let go of the caller's memory, milliseconds after that. Rejects with ShuffleNetError, ERR_ABORTED also
  * where the result came at the same moment; `discard` then gets it.
  */
 export async function callNative<T>(

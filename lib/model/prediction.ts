@@ -12,7 +12,7 @@ export interface Prediction {
 
 /** The `count` likeliest classes, best first; equal scores by index. `scores` holds one class each. */
 export function likeliest(scores: Float32Array, count: number, labels: readonly string[] | undefined): Prediction[] {
-  // Of thousands of classes a handful are asked for, and sorting numbers is much cheaper than calling a function for each.
+  // Of thousands of classes a handful are asked for, and sorting numbers costs much less than a function call for each.
   const least = scores.slice().sort()[scores.length - count]!;
   const order = Array.from(scores.keys())
     .filter((index) => scores[index]! >= least)

@@ -147,8 +147,8 @@ export class ShuffleNet implements AsyncDisposable {
   /**
    * Loads weights, packs them for this CPU, and makes the network ready.
    *
-   * @param weights A safetensors file: its path, its file: URL, or its bytes, which are copied and must not change before
-   * the model is there (a SharedArrayBuffer is fine). Default: the package's own, 200 everyday classes at 64x64.
+   * @param weights A safetensors file: its path, its file: URL, or its bytes, which are copied and must not change
+   * before the model is there (a SharedArrayBuffer is fine). Default: the package's own, 200 everyday classes at 64x64.
    * @param options Win over what the file says, and are needed for what it does not say.
    * @throws ShuffleNetError (rejects) ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR, ERR_WEIGHTS_VALUE for the
    * file; ERR_OPTION, ERR_NETWORK for the arguments; ERR_ISA, ERR_NATIVE, ERR_MEMORY for this machine; ERR_ABORTED.
@@ -249,8 +249,8 @@ export class ShuffleNet implements AsyncDisposable {
    * may be more convenient.
    *
    * @param input float32, NCHW: shape [n, 3, height, width], sides of 32 to 4096, finite values. It is read in place,
-   * on another thread, and never written; it must not be changed or transferred before the call has settled. A view into
-   * a larger ArrayBuffer is fine; a SharedArrayBuffer or a resizable ArrayBuffer is not.
+   * on another thread, and never written; it must not be changed or transferred before the call has settled. A view
+   * into a larger ArrayBuffer is fine; a SharedArrayBuffer or a resizable ArrayBuffer is not.
    * @returns n * classes values before softmax, in `output` where it was given.
    * @throws ShuffleNetError (rejects) ERR_INPUT; ERR_OPTION; ERR_MEMORY; ERR_ABORTED; ERR_CLOSED.
    */
@@ -343,9 +343,9 @@ export class ShuffleNet implements AsyncDisposable {
   }
 
   /**
-   * Frees the weights and activations, after the calls that are still under way. Later calls reject with ERR_CLOSED, and
-   * so does what classifyAll() has not yielded; closing again does nothing. Garbage collection closes too, but does not
-   * know how much memory it would free.
+   * Frees the weights and activations, after the calls that are still under way. Later calls reject with ERR_CLOSED,
+   * and so does what classifyAll() has not yielded; closing again does nothing. Garbage collection closes too, but
+   * does not know how much memory it would free.
    */
   close(): void {
     if (this.#closed) return;

@@ -82,8 +82,8 @@ export function checkImages(tensor: Tensor, most = 2 ** 20): ImageBatch {
 }
 
 /**
- * Where a run may write `length` values: `output`, or a new array. Throws ERR_OPTION naming what was expected, for memory
- * that could go away, and for memory that the input is read from at the same time.
+ * Where a run may write `length` values: `output`, or a new array. Throws ERR_OPTION naming what was expected, for
+ * memory that could go away, and for memory that the input is read from at the same time.
  */
 export function checkOutput(output: Float32Array | undefined, length: number, input: Float32Array): Float32Array {
   if (output === undefined) return new Float32Array(length);

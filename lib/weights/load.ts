@@ -51,8 +51,8 @@ export interface Weights {
 const defaultFile = path.join(__dirname, '../../../weights/shufflenet-1x-g3-tiny-imagenet.safetensors');
 
 /**
- * Loads weights from a safetensors file: its path, its file: URL, or its bytes, which are copied. Without `source`: this
- * package's own.
+ * Loads weights from a safetensors file: its path, its file: URL, or its bytes, which are copied. Without `source`:
+ * this package's own.
  *
  * Rejects with ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR for what is wrong with the file; ERR_OPTION or
  * ERR_NETWORK for what is wrong with the arguments.

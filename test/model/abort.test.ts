@@ -113,8 +113,9 @@ it('runs that wait for others are cancelled too', async () => {
 
 it('10,000 calls with one signal: no warning, no listener left', () => {
   const { stdout, stderr, status } = runScript(`
+    const files = ${JSON.stringify(require.resolve('../weights/files'))};
     const { getEventListeners } = require('node:events');
-    const { smallOptions, smallTensors, writeSafetensors } = require(${JSON.stringify(require.resolve('../weights/files'))});
+    const { smallOptions, smallTensors, writeSafetensors } = require(files);
     const model = await ShuffleNet.load(writeSafetensors(smallTensors()), { network: smallOptions });
     const { signal } = new AbortController();
     const image = noise(1, 3, 32, 32);

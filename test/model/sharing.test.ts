@@ -94,7 +94,8 @@ describe('models of the same file and network', { skip: !linux }, () => {
         for (const each of workers) answers.push(await ask(each, 'run'));
       }
       const again = digest((await (await ShuffleNet.load()).run(image)).data);
-      console.log(JSON.stringify({ grown, weights, wrong: [...answers, again].filter((each) => each !== expected).length }));`);
+      const wrong = [...answers, again].filter((each) => each !== expected).length;
+      console.log(JSON.stringify({ grown, weights, wrong }));`);
     assert.deepEqual([stderr, status], ['', 0]);
     const { grown, weights, wrong } = JSON.parse(stdout) as Record<'grown' | 'weights' | 'wrong', number>;
     assert.equal(wrong, 0);
