@@ -1,9 +1,9 @@
 /**
- * The main thread stays free while every core is busy: the delay of the event loop, and how long each kind of call keeps
- * the main thread before it gives it back.
+ * The main thread stays free while every core is busy: the delay of the event loop, and how long each kind of call
+ * keeps the main thread before it gives it back.
  *
- * A machine that is busy with other things takes the cores away from the main thread too. How much of the delay that is,
- * a control shows: the same delay while threads that do nothing but count keep the cores busy.
+ * A machine that is busy with other things takes the cores away from the main thread too. How much of the delay that
+ * is, a control shows: the same delay while threads that do nothing but count keep the cores busy.
  */
 import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';

@@ -78,8 +78,8 @@ async function loadTogether(count: number, broken: string[]): Promise<number> {
 
 export async function measure(short: boolean): Promise<Outcome> {
   const broken: string[] = [];
-  const terminated = short ? 16 : 1000;
-  const exited = short ? 8 : 100;
+  const terminated = short ? 12 : 1000;
+  const exited = short ? 4 : 100;
   const together = short ? 8 : 64;
   const slowestTerminateMs = round(await terminateWorkers(terminated, broken));
   const slowestExitMs = round(await exitProcesses(exited, broken));

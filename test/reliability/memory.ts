@@ -1,9 +1,9 @@
 /**
  * Networks made and closed, and runs, leave nothing behind: at most 5 MB more resident memory.
  *
- * Resident memory never shrinks back to a value, as glibc keeps freed pages, so it is compared with itself at rest: after
- * a warm-up, ten samples are taken at even distances, each the least of several collections; the growth is the median of
- * the last three less that of the first three.
+ * Resident memory never shrinks back to a value, as glibc keeps freed pages, so it is compared with itself at rest:
+ * after a warm-up, ten samples are taken at even distances, each the least of several collections; the growth is the
+ * median of the last three less that of the first three.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -46,9 +46,9 @@ export async function measure(short: boolean): Promise<Outcome> {
       model.close();
     }
   };
-  const cycles = short ? 500 : 10_000;
-  const defaultCycles = short ? 30 : 500;
-  const runs = short ? 5000 : 100_000;
+  const cycles = short ? 300 : 10_000;
+  const defaultCycles = short ? 20 : 500;
+  const runs = short ? 3000 : 100_000;
 
   const model = await ShuffleNet.load(file);
   const grown = {

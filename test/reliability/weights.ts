@@ -1,6 +1,6 @@
 /**
- * Weights files that are cut off or changed: an error of this package's, or a network that gives what the sound file gives
- * (other finite values where only values of tensors changed). Never a crash, never another error.
+ * Weights files that are cut off or changed: an error of this package's, or a network that gives what the sound file
+ * gives (other finite values where only values of tensors changed). Never a crash, never another error.
  */
 import { ShuffleNet, ShuffleNetError } from '../../lib';
 import { ramp, round, seeded, smallFile, within, type Outcome } from './measure';
