@@ -22,6 +22,10 @@
       'kernels/elementwise/elementwise_neon.cc',
       'kernels/elementwise/elementwise_scalar.cc',
       'kernels/kernels.cc',
+      'kernels/peak/peak_avx2.cc',
+      'kernels/peak/peak_avx512.cc',
+      'kernels/peak/peak_neon.cc',
+      'kernels/peak/peak_scalar.cc',
       'kernels/pool/pool_avx2.cc',
       'kernels/pool/pool_avx512.cc',
       'kernels/pool/pool_neon.cc',
@@ -40,6 +44,7 @@
       'plan/model.cc',
       'plan/packed_weights.cc',
       'plan/plan.cc',
+      'plan/profile.cc',
       'plan/run.cc',
     ],
     'addon_files': [

@@ -11,6 +11,11 @@ export interface NativeBinding {
    */
   backend(): { isa: string; available: string[]; processors: number };
   /**
+   * The most GFLOP/s (two for a multiply-add) that the calling thread makes with that instruction set. Blocks it for
+   * 10 ms. Throws ERR_ISA.
+   */
+  peak(): number;
+  /**
    * Converts, checks, folds and packs the weights on a thread of the addon's own. `tensors` are read in place until the
    * promise settles. Models of the same non-empty `key`, which must name the contents of graph and tensors, share packed
    * weights in all threads of the process. `id` is for cancel(). Rejects with ERR_NETWORK, ERR_WEIGHTS_TENSOR,
@@ -48,8 +53,42 @@ export interface NativeModel {
   run(id: number, ...args: RunArguments): Promise<void>;
   /** Runs on the calling thread, image by image. */
   runSync(...args: RunArguments): void;
+  /**
+   * Times the steps of `runs` runs of one image of noise, after a few that do not count, on the addon's threads. Rejects
+   * with ERR_INPUT, ERR_MEMORY, ERR_ABORTED; throws ERR_OPTION, ERR_CLOSED.
+   */
+  profile(id: number, height: number, width: number, runs: number): Promise<NativeProfile>;
   /** Bytes held: folded and packed weights (shared with models of the same key), and arenas of the latest input sizes. */
   memory(): { weights: number; arenas: number };
   /** Frees everything once runs in flight are done; later calls throw ERR_CLOSED. */
   close(): void;
+}
+
+/** For one image. Times are the median and the least of all runs. */
+export interface NativeProfile {
+  /** Of one thread, in GFLOP/s, two for a multiply-add. */
+  peak: number;
+  /** Of the whole run. */
+  milliseconds: number;
+  minMilliseconds: number;
+  /** In order of execution. */
+  steps: NativeStep[];
+}
+
+/** One or more layers that are computed together; see native/plan/profile.h. */
+export interface NativeStep {
+  name: string;
+  kind: string;
+  form: string;
+  groups: number;
+  inputChannels: number;
+  outputChannels: number;
+  height: number;
+  width: number;
+  kernel: number;
+  stride: number;
+  multiplyAdds: number;
+  bytes: number;
+  milliseconds: number;
+  minMilliseconds: number;
 }

@@ -5,6 +5,7 @@
 #include "addon/native_model.h"
 #include "addon/task.h"
 #include "kernels/kernels.h"
+#include "plan/profile.h"
 
 namespace sn {
 namespace {
@@ -24,6 +25,14 @@ Napi::Value backend(const Napi::CallbackInfo& info) {
   return result;
 }
 
+Napi::Value peak(const Napi::CallbackInfo& info) {
+  try {
+    return Napi::Number::New(info.Env(), measure_peak(select_kernels().peak));
+  } catch (const std::exception&) {
+    throw Failure::current().to_error(info.Env());
+  }
+}
+
 void cancel(const Napi::CallbackInfo& info) {
   if (info[0].IsNumber()) Environment::of(info.Env()).cancel(info[0].As<Napi::Number>().DoubleValue());
 }
@@ -33,6 +42,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(environment);
   environment->model_class = Napi::Persistent(NativeModel::define(env));
   exports.Set("backend", Napi::Function::New(env, backend));
+  exports.Set("peak", Napi::Function::New(env, peak));
   exports.Set("createModel", Napi::Function::New(env, NativeModel::create));
   exports.Set("cancel", Napi::Function::New(env, cancel));
   return exports;

@@ -102,6 +102,50 @@ class RunTask : public Task {
   Napi::ObjectReference keep_input_, keep_outputs_;
 };
 
+class ProfileTask : public Task {
+ public:
+  ProfileTask(Napi::Env env, double id, std::shared_ptr<Model> model, int height, int width, int runs)
+      : Task(env, id), model_(std::move(model)), height_(height), width_(width), runs_(runs) {}
+
+ protected:
+  void work() override { profile_ = model_->profile(height_, width_, runs_, cancellation()); }
+  Napi::Value result(Napi::Env env) override {
+    constexpr double kMilliseconds = 1e3;
+    Napi::Array steps = Napi::Array::New(env, profile_.steps.size());
+    for (uint32_t i = 0; i < profile_.steps.size(); i++) {
+      const StepProfile& step = profile_.steps[i];
+      Napi::Object object = Napi::Object::New(env);
+      object.Set("name", step.name);
+      object.Set("kind", step.kind);
+      object.Set("form", step.form);
+      object.Set("groups", step.groups);
+      object.Set("inputChannels", step.input_channels);
+      object.Set("outputChannels", step.output_channels);
+      object.Set("height", step.height);
+      object.Set("width", step.width);
+      object.Set("kernel", step.kernel);
+      object.Set("stride", step.stride);
+      object.Set("multiplyAdds", step.multiply_adds);
+      object.Set("bytes", step.bytes);
+      object.Set("milliseconds", kMilliseconds * step.median);
+      object.Set("minMilliseconds", kMilliseconds * step.least);
+      steps.Set(i, object);
+    }
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("peak", profile_.peak);
+    result.Set("milliseconds", kMilliseconds * profile_.median);
+    result.Set("minMilliseconds", kMilliseconds * profile_.least);
+    result.Set("steps", steps);
+    return result;
+  }
+  void release(bool) override {}
+
+ private:
+  std::shared_ptr<Model> model_;
+  int height_, width_, runs_;
+  Profile profile_;
+};
+
 // Giving hundreds of megabytes back to the system takes it longer than the JavaScript thread can wait.
 class Farewell : public Job {
  public:
@@ -142,7 +186,8 @@ void NativeModel::report(Napi::Env env, int64_t bytes) {
 Napi::Function NativeModel::define(Napi::Env env) {
   return DefineClass(env, "NativeModel",
                      {InstanceMethod<&NativeModel::run>("run"), InstanceMethod<&NativeModel::run_sync>("runSync"),
-                      InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::close>("close")});
+                      InstanceMethod<&NativeModel::profile>("profile"), InstanceMethod<&NativeModel::memory>("memory"),
+                      InstanceMethod<&NativeModel::close>("close")});
 }
 
 Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
@@ -183,6 +228,14 @@ void NativeModel::run_sync(const Napi::CallbackInfo& info) {
   } catch (const std::exception&) {
     throw Failure::current().to_error(info.Env());
   }
+}
+
+Napi::Value NativeModel::profile(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (!model_) throw_error(env, "ERR_CLOSED", "the model is closed");
+  return Task::start(std::make_shared<ProfileTask>(env, to_id(info[0]), model_, to_int(info[1], "height", 1, 1 << 14),
+                                                   to_int(info[2], "width", 1, 1 << 14),
+                                                   to_int(info[3], "runs", 1, 1 << 20)));
 }
 
 Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {

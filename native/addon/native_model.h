@@ -21,6 +21,7 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
  private:
   Napi::Value run(const Napi::CallbackInfo& info);
   void run_sync(const Napi::CallbackInfo& info);
+  Napi::Value profile(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
   // Tells the garbage collector what hangs on this object.

@@ -5,6 +5,7 @@
 
 #include "kernels/dwconv/dwconv.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/peak/peak.h"
 #include "kernels/pool/pool.h"
 #include "kernels/pwconv/pwconv.h"
 #include "kernels/rows/rows.h"
@@ -18,6 +19,7 @@ struct Kernels {
   DwconvKernels dwconv;
   PoolKernels pool;
   ElementwiseKernels elementwise;
+  PeakKernels peak;
 };
 
 // What this build has and this CPU can run, best first; always ends with scalar.

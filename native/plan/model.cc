@@ -112,6 +112,14 @@ void Model::run(const float* input, int n, int height, int width, bool softmax, 
   }
 }
 
+Profile Model::profile(int height, int width, int runs, const Cancellation& cancellation) {
+  const std::shared_ptr<Sized> sized = plan_for(height, width);
+  const Lease arena(*sized, cancellation);
+  const PoolTurn turn(*this, cancellation);
+  const FlushDenormals flush;
+  return sized->plan.profile(arena.data(), pool_, runs, cancellation);
+}
+
 size_t SharedWeights::bytes() const {
   size_t floats = 0;
   for (const Op& op : graph.ops) floats += op.weights.size() + op.bias.size();

@@ -47,6 +47,10 @@ class Model {
   void run(const float* input, int n, int height, int width, bool softmax, const std::vector<Output>& outputs,
            std::atomic<int>& next, const Cancellation& cancellation);
 
+  // Where the time of one image of this size goes: the median and the least of `runs` runs, of noise as input. Throws
+  // as run().
+  Profile profile(int height, int width, int runs, const Cancellation& cancellation);
+
   struct Memory {
     size_t weights, arenas;  // bytes; weights may be shared with other models
   };

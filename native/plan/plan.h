@@ -11,6 +11,7 @@
 #include "core/thread_pool.h"
 #include "graph/fuse.h"
 #include "kernels/kernels.h"
+#include "plan/profile.h"
 
 namespace sn {
 
@@ -80,8 +81,11 @@ class Plan {
   // One image: input is dense NCHW, and so are the outputs, one pointer for each of the graph's, null where it is not
   // wanted; what comes after the last one wanted is not computed. The pool has at most the threads given to the
   // constructor. Returns false, with outputs in any state, once the run is cancelled.
-  bool run(const float* input, float* const* outputs, float* arena, ThreadPool& pool,
-           const Cancellation& cancellation) const;
+  bool run(const float* input, float* const* outputs, float* arena, ThreadPool& pool, const Cancellation& cancellation,
+           StepObserver* observer = nullptr) const;
+
+  // Times every step over `runs` runs of one image, after a few that do not count. Throws Error(kCancelled).
+  Profile profile(float* arena, ThreadPool& pool, int runs, const Cancellation& cancellation) const;
 
  private:
   struct Frame;
@@ -96,6 +100,7 @@ class Plan {
   void prepare_window(const Op& op, Step& step, int planes);
   void find_outputs();
   void place();
+  StepProfile describe(const Step& step) const;
 
   const Placement& placement(int value) const { return placements_[graph_.values[value].tensor]; }
   bool is_input(int value) const { return graph_.values[value].tensor == graph_.values[graph_.input].tensor; }

@@ -222,7 +222,7 @@ void Plan::Frame::copy(int id, float* output) const {
 }
 
 bool Plan::run(const float* input, float* const* outputs, float* arena, ThreadPool& pool,
-               const Cancellation& cancellation) const {
+               const Cancellation& cancellation, StepObserver* observer) const {
   Frame frame = {*this, input, arena, cancellation};
   int last = -1;
   for (size_t i = 0; i < ready_.size(); i++) {
@@ -236,6 +236,7 @@ bool Plan::run(const float* input, float* const* outputs, float* arena, ThreadPo
     for (size_t i = 0; i < ready_.size(); i++) {
       if (outputs[i] && ready_[i] == s) frame.copy(graph_.outputs[i], outputs[i]);
     }
+    if (observer) observer->step_done(s);
   }
   return true;
 }
