@@ -2,6 +2,7 @@ export { ShuffleNetError, type ShuffleNetErrorCode } from './errors';
 export type { Image, ImageOptions, Pixels } from './image/decode';
 export type { Preprocess, ResizeKernel } from './image/preprocess';
 export type { Prediction } from './model/prediction';
+export type { Profile, ProfileOptions, ProfileStep, Timing } from './model/profile';
 export {
   ShuffleNet,
   type Backend,

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { imageSides, type ImageSize } from '../network/complexity';
 import type { Groups } from '../network/options';
 import { classifyCommand, type ClassifyCommandOptions } from './classify';
 import { formats } from './formats';
 import { infoCommand } from './info';
 import { report } from './output';
+import { profileCommand, type ProfileCommandOptions } from './profile';
 import { runCommand, type RunCommandOptions } from './run';
 import { tableCommand, type TableCommandOptions } from './table';
 import { UsageError } from './usage-error';
@@ -22,6 +24,13 @@ function integer(min: number, max: number): (text: string) => number {
 function decimal(text: string): number {
   if (!/^\d*\.?\d+$/.test(text)) throw new InvalidArgumentError('Expected a number such as 0.5.');
   return Number(text);
+}
+
+function imageSize(text: string): Required<ImageSize> {
+  const [height = 0, width = 0] = /^(\d+)x(\d+)$/.exec(text)?.slice(1).map(Number) ?? [];
+  const { min, max } = imageSides;
+  if ([height, width].every((side) => side >= min && side <= max)) return { height, width };
+  throw new InvalidArgumentError(`Expected HEIGHTxWIDTH such as 224x224, each from ${min} to ${max}.`);
 }
 
 const weights = () => new Option('--weights <file>', "safetensors file (default: the package's own weights)");
@@ -44,6 +53,7 @@ Examples:
   $ shufflenet run --input images.npy --output logits.npy
   $ shufflenet table --groups 8 --scale 0.5
   $ shufflenet info
+  $ shufflenet profile --size 224x224
 
 Environment:
   SHUFFLENET_ISA  instruction set to use instead of the best: scalar, avx2, avx512 or neon
@@ -140,6 +150,30 @@ Examples:
   $ shufflenet info my.safetensors --json`,
     )
     .action((file: string | undefined, options: { json?: boolean }) => infoCommand(file, options));
+
+  shufflenet
+    .command('profile')
+    .description('print where the time of a run goes, layer by layer')
+    .addOption(weights())
+    .addOption(threads())
+    .addOption(
+      new Option('--size <HxW>', 'height and width of the image (default: as the weights say)').argParser(imageSize),
+    )
+    .addOption(new Option('--runs <n>', 'runs that are timed (default: 30)').argParser(integer(1, 10_000)))
+    .option('--json', 'print JSON: an object as model.profile() gives')
+    .addHelpText(
+      'after',
+      `
+For one image of noise. Columns: kernels and layout (planes: NCHW, channels: NHWC), groups, channels in > out,
+output size, window/stride; median and least milliseconds of all runs, share of the steps' medians, multiply-adds,
+GFLOP/s (two for a multiply-add), share of the peak that the CPU shows when it does nothing but multiply-adds, times
+threads; bytes of weights and activations read and written. Then the sums of each kind. For a quiet machine.
+
+Examples:
+  $ shufflenet profile --size 224x224
+  $ SHUFFLENET_ISA=avx2 shufflenet profile --weights my.safetensors --threads 2 --json`,
+    )
+    .action((options: ProfileCommandOptions) => profileCommand(options));
   return shufflenet;
 }
 

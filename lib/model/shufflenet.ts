@@ -15,6 +15,7 @@ import { mapInOrder } from './map-in-order';
 import { callNative } from './native-call';
 import { fromNative } from './native-error';
 import { likeliest, type Prediction } from './prediction';
+import { profileChecks, toProfile, type Profile, type ProfileOptions } from './profile';
 import { checkImages, checkOutput, type Features, type ImageBatch, type Logits, type Tensor } from './tensor';
 
 /** Of every call that can be aborted. */
@@ -331,6 +332,23 @@ export class ShuffleNet implements AsyncDisposable {
       const pooled = (wanted[pooledOutput] = new Float32Array(this.#fit(batch).taps[pooledOutput - 1]!.channels));
       await this.#run(batch, false, wanted, signal);
       return pooled;
+    });
+  }
+
+  /**
+   * Times every step of a run of one image, of noise, and measures what this CPU could do at most. Meant for a quiet
+   * machine: other runs at the same time show in the result.
+   *
+   * @throws ShuffleNetError (rejects) ERR_INPUT; ERR_OPTION; ERR_MEMORY; ERR_ABORTED; ERR_CLOSED.
+   */
+  async profile(options: ProfileOptions = {}): Promise<Profile> {
+    checkFields('options', '', options, { ...profileChecks, ...callChecks });
+    const { height = this.preprocess.crop.height, width = this.preprocess.crop.width, runs = 30, signal } = options;
+    return this.#call(async () => {
+      this.#fit({ height, width });
+      const native = await callNative(signal, (id) => this.#native.profile(id, height, width, runs));
+      const { isa, threads } = this.backend;
+      return toProfile(native, { isa, threads, height, width, runs });
     });
   }
 

@@ -120,8 +120,8 @@ Profile Plan::profile(float* arena, ThreadPool& pool, int runs, const Cancellati
   std::vector<double> whole(runs);
   std::vector<std::vector<double>> steps;
   for (int run = -kWarmUps; run < runs; run++) {
-    watch.start();
     const Clock::time_point begin = Clock::now();
+    watch.start();
     if (!this->run(input.data(), outputs.data(), arena, pool, cancellation, &watch)) {
       throw Error(ErrorCode::kCancelled, "the profile was cancelled");
     }
