@@ -19,4 +19,5 @@ export { networkTable, type ImageSize, type NetworkTable, type TableRow } from '
 export type { Padding } from './network/layers';
 export type { Groups, NetworkOptions, Variant } from './network/options';
 export type { Network, Stage, Unit } from './network/table';
+export { exportOnnx, type ExportOnnxOptions } from './onnx/export';
 export type { WeightsOptions } from './weights/load';

@@ -3,6 +3,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { imageSides, type ImageSize } from '../network/complexity';
 import type { Groups } from '../network/options';
 import { classifyCommand, type ClassifyCommandOptions } from './classify';
+import { exportCommand, type ExportCommandOptions } from './export';
 import { formats } from './formats';
 import { infoCommand } from './info';
 import { report } from './output';
@@ -136,6 +137,26 @@ Examples:
     .action(({ groups, ...options }: TableCommandOptions & { groups?: string }) =>
       tableCommand(groups === undefined ? options : { ...options, groups: Number(groups) as Groups }),
     );
+
+  shufflenet
+    .command('export')
+    .description('write a network and its weights as an ONNX model, for other runtimes')
+    .requiredOption(
+      '--onnx <file>',
+      '.onnx file to write: "input" is float32 [batch, 3, height, width], "logits" comes out',
+    )
+    .addOption(weights())
+    .addOption(
+      new Option('--size <HxW>', 'the only image size that the model takes (default: any)').argParser(imageSize),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ shufflenet export --onnx shufflenet.onnx
+  $ shufflenet export --weights my.safetensors --onnx my.onnx --size 224x224`,
+    )
+    .action((options: ExportCommandOptions) => exportCommand(options));
 
   shufflenet
     .command('info')

@@ -1,0 +1,77 @@
+import { imageSides, type ImageSize } from '../network/complexity';
+import { buildGraph } from '../network/graph';
+import type { Network } from '../network/table';
+import { check, checkFields, integer, type Check } from '../network/validate';
+import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
+import { foldBatchNorm, networkOptions } from './fold';
+import { onnxGraph } from './model';
+
+/** Of exportOnnx(). */
+export interface ExportOnnxOptions extends WeightsOptions {
+  /**
+   * The only image size that the model takes, sides of 32 to 4096: fewer operators, and for runtimes that want one.
+   * Default: any size.
+   */
+  size?: Required<ImageSize>;
+}
+
+const anything: Check = { expected: 'anything', accepts: () => true };
+
+/** The rest is checked along with the file. */
+const optionChecks: Readonly<Record<keyof ExportOnnxOptions, Check>> = {
+  size: anything,
+  network: anything,
+  preprocess: anything,
+  labels: anything,
+};
+
+/**
+ * A network as an ONNX model (opset 13), for other runtimes. `input` is float32 [batch, 3, height, width], resized and
+ * normalised already; `logits` is [batch, classes]. Batch norm is folded into the convolutions. The model's metadata
+ * say how to prepare images and what the classes are: `shufflenet.config` (of the folded network),
+ * `shufflenet.preprocess`, `shufflenet.labels` and so on, as in weights files.
+ *
+ * @param weights What ShuffleNet.load() takes. Default: the package's own.
+ * @returns The bytes of an .onnx file.
+ * @throws ShuffleNetError (rejects) ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR, ERR_WEIGHTS_VALUE for the file;
+ * ERR_OPTION, ERR_NETWORK for the arguments; ERR_INPUT when the network's paddings do not suit `size`.
+ */
+export async function exportOnnx(
+  weights?: string | URL | Uint8Array,
+  options: ExportOnnxOptions = {},
+): Promise<Uint8Array> {
+  checkFields('options', '', options, optionChecks);
+  const { size, ...weightsOptions } = options;
+  if (size !== undefined) checkSize(size);
+  const loaded = await loadWeights(weights, weightsOptions);
+  const { network, tensors } = foldBatchNorm(loaded);
+  const { encodeModel } = require('./encode') as typeof import('./encode');
+  const { version } = require('../../../package.json') as { version: string };
+  return encodeModel({
+    graph: onnxGraph(buildGraph(network), tensors, size),
+    version,
+    metadata: metadata(loaded, network),
+  });
+}
+
+function checkSize(size: Required<ImageSize>): void {
+  const side = integer(imageSides.min, imageSides.max);
+  checkFields('size', 'size.', size, { height: side, width: side });
+  check('size.height', size.height, side);
+  check('size.width', size.width, side);
+}
+
+function metadata({ preprocess, labels, synsets, source, license, accuracy }: Weights, network: Network) {
+  const texts = {
+    'shufflenet.version': '1',
+    'shufflenet.config': JSON.stringify(networkOptions(network)),
+    'shufflenet.preprocess': JSON.stringify(preprocess),
+    'shufflenet.labels': labels && JSON.stringify(labels),
+    'shufflenet.synsets': synsets && JSON.stringify(synsets),
+    'shufflenet.source': source,
+    'shufflenet.accuracy': accuracy,
+    license,
+  };
+  const present = (entry: [string, string | undefined]): entry is [string, string] => entry[1] !== undefined;
+  return Object.fromEntries(Object.entries(texts).filter(present));
+}
