@@ -1,5 +1,5 @@
+import { timing, type Profile, type ProfileStep, type Timing } from '../model/profile';
 import { ShuffleNet } from '../model/shufflenet';
-import type { Profile, Timing } from '../model/profile';
 import type { ImageSize } from '../network/complexity';
 import { columns, millions, print, printable, toJson } from './output';
 
@@ -20,17 +20,17 @@ export async function profileCommand(options: ProfileCommandOptions): Promise<vo
 }
 
 function format({ isa, threads, peak, height, width, runs, steps, ...whole }: Profile): string {
-  const total = steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  const add = (summed: ProfileStep[], value: (step: ProfileStep) => number) =>
+    summed.reduce((sum, step) => sum + value(step), 0);
+  const total = add(steps, ({ milliseconds }) => milliseconds);
+  const costNames = ['ms', 'min ms', 'of time', 'mult-adds', 'GFLOP/s', 'of peak', 'moved'];
   const costs = ({ milliseconds, minMilliseconds, multiplyAdds, gflops, shareOfPeak }: Timing, bytes: number) => [
     milliseconds.toFixed(3),
     minMilliseconds.toFixed(3),
     percent(milliseconds / total),
-    multiplyAdds > 0 ? millions(multiplyAdds) : '',
-    multiplyAdds > 0 ? gflops.toFixed(1) : '',
-    multiplyAdds > 0 ? percent(shareOfPeak) : '',
+    ...(multiplyAdds > 0 ? [millions(multiplyAdds), gflops.toFixed(1), percent(shareOfPeak)] : ['', '', '']),
     `${(bytes / 1e6).toFixed(2)} MB`,
   ];
-  const costNames = ['ms', 'min ms', 'of time', 'mult-adds', 'GFLOP/s', 'of peak', 'moved'];
 
   const rows = steps.map((step) => [
     printable(step.name),
@@ -42,40 +42,42 @@ function format({ isa, threads, peak, height, width, runs, steps, ...whole }: Pr
     `${step.kernel}/${step.stride}`,
     ...costs(step, step.bytes),
   ]);
-  const sum = (name: string, summed: Profile['steps']) => {
-    const add = (value: (step: Profile['steps'][number]) => number) =>
-      summed.reduce((sum, step) => sum + value(step), 0);
-    const milliseconds = add((step) => step.milliseconds);
-    const multiplyAdds = add((step) => step.multiplyAdds);
-    const gflops = (2 * multiplyAdds) / milliseconds / 1e6;
-    const timing = { milliseconds, minMilliseconds: add((step) => step.minMilliseconds), multiplyAdds, gflops };
-    const shareOfPeak = gflops / (threads * peak);
+  const sum = (name: string, summed: ProfileStep[]) => {
+    const times = timing(
+      add(summed, ({ milliseconds }) => milliseconds),
+      add(summed, ({ minMilliseconds }) => minMilliseconds),
+      add(summed, ({ multiplyAdds }) => multiplyAdds),
+      threads * peak,
+    );
     return [
       name,
       String(summed.length),
       ...costs(
-        { ...timing, shareOfPeak },
-        add((step) => step.bytes),
+        times,
+        add(summed, ({ bytes }) => bytes),
       ),
     ];
   };
   const kinds = [...new Set(steps.map(({ kind }) => kind))];
-  const sums = kinds.map((kind) =>
-    sum(
-      kind,
-      steps.filter((step) => step.kind === kind),
-    ),
-  );
 
   return [
-    `${height}x${width}, ${isa}, threads: ${threads}, runs: ${runs}`,
-    `Whole run: median ${whole.milliseconds.toFixed(3)} ms, least ${whole.minMilliseconds.toFixed(3)} ms, ` +
-      `${whole.gflops.toFixed(1)} GFLOP/s, ${percent(whole.shareOfPeak)} of the peak`,
-    `Peak of multiply-adds: ${peak.toFixed(1)} GFLOP/s a thread`,
+    `${height}x${width}, ${isa}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${runs} runs`,
+    `whole run: median ${whole.milliseconds.toFixed(3)} ms, least ${whole.minMilliseconds.toFixed(3)} ms, ` +
+      `${whole.gflops.toFixed(1)} GFLOP/s, ${percent(whole.shareOfPeak)} of peak`,
+    `peak: ${peak.toFixed(1)} GFLOP/s a thread`,
     '',
     columns([['Step', 'kind', 'layout', 'groups', 'channels', 'output', 'window', ...costNames], ...rows]),
     '',
-    columns([['Kind', 'steps', ...costNames], ...sums, sum('all', steps)]),
+    columns([
+      ['Kind', 'steps', ...costNames],
+      ...kinds.map((kind) =>
+        sum(
+          kind,
+          steps.filter((step) => step.kind === kind),
+        ),
+      ),
+      sum('all', steps),
+    ]),
   ].join('\n');
 }
 

@@ -76,20 +76,26 @@ export const profileChecks: Readonly<Record<'height' | 'width' | 'runs', Check>>
   runs: integer(1, 10_000),
 };
 
-/** Adds up and relates to the peak what the addon measured. */
+/** Relates times and multiply-adds. `most`: the GFLOP/s of all threads at their peak. */
+export function timing(milliseconds: number, minMilliseconds: number, multiplyAdds: number, most: number): Timing {
+  const gflops = (2 * multiplyAdds) / milliseconds / 1e6;
+  return { milliseconds, minMilliseconds, multiplyAdds, gflops, shareOfPeak: gflops / most };
+}
+
+/** What the addon measured, related to the peak. */
 export function toProfile(
   { peak, milliseconds, minMilliseconds, steps }: NativeProfile,
   run: Pick<Profile, 'isa' | 'threads' | 'height' | 'width' | 'runs'>,
 ): Profile {
-  const timing = (milliseconds: number, minMilliseconds: number, multiplyAdds: number): Timing => {
-    const gflops = (2 * multiplyAdds) / milliseconds / 1e6;
-    return { milliseconds, minMilliseconds, multiplyAdds, gflops, shareOfPeak: gflops / (run.threads * peak) };
-  };
+  const most = run.threads * peak;
   const multiplyAdds = steps.reduce((total, step) => total + step.multiplyAdds, 0);
   return {
     ...run,
     peak,
-    ...timing(milliseconds, minMilliseconds, multiplyAdds),
-    steps: steps.map((step) => ({ ...step, ...timing(step.milliseconds, step.minMilliseconds, step.multiplyAdds) })),
+    ...timing(milliseconds, minMilliseconds, multiplyAdds, most),
+    steps: steps.map((step) => ({
+      ...step,
+      ...timing(step.milliseconds, step.minMilliseconds, step.multiplyAdds, most),
+    })),
   };
 }

@@ -18,6 +18,7 @@
       'dependencies': ['check'],
       'sources': ['elementwise_test.cc'],
     },
+    {'target_name': 'peak_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['peak_test.cc']},
     {'target_name': 'model_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['model_test.cc']},
   ],
 }
