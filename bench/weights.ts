@@ -1,0 +1,77 @@
+import type { Graph } from '../lib/network/layers';
+import { graphParameters, type ParameterKind } from '../lib/network/parameters';
+import { Random } from './random';
+
+export type Tensors = Record<string, Float32Array>;
+
+/** Ranges that keep activations near 1 from layer to layer, as trained weights do; weights are scaled by their fan-in. */
+const ranges: Readonly<Record<ParameterKind, readonly [low: number, high: number]>> = {
+  weight: [-1, 1],
+  bias: [-0.3, 0.3],
+  gamma: [0.7, 1.3],
+  beta: [-0.3, 0.3],
+  mean: [-0.3, 0.3],
+  variance: [0.5, 1.5],
+};
+
+/** Seeded values for every parameter of a graph; weights are uniform with He's variance, 2 / fan-in, or half that. */
+export function randomTensors(graph: Graph, seed: number): Tensors {
+  const random = new Random(seed);
+  const tensors: Tensors = {};
+  for (const [name, { kind, shape }] of graphParameters(graph)) {
+    const length = shape.reduce((product, n) => product * n, 1);
+    // Units that add a shortcut would otherwise double the variance.
+    const bound = kind === 'weight' ? Math.sqrt((name.includes('gconv2') ? 3 : 6) / (length / shape[0]!)) : 1;
+    const [low, high] = ranges[kind];
+    tensors[name] = random.floats(length, low * bound, high * bound);
+  }
+  return tensors;
+}
+
+/** A safetensors file of float32 tensors, with the network's options in its metadata. */
+export function safetensors(graph: Graph, tensors: Tensors, options: object): Buffer {
+  const header: Record<string, object> = { __metadata__: { 'shufflenet.config': JSON.stringify(options) } };
+  const data: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, { shape }] of graphParameters(graph)) {
+    const { buffer, byteOffset, byteLength } = tensors[name]!;
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + byteLength] };
+    data.push(new Uint8Array(buffer, byteOffset, byteLength));
+    offset += byteLength;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text, ...data]);
+}
+
+/** Of a convolution (or the classifier) with its batch norm folded in: what peers get. */
+export interface Folded {
+  /** PyTorch order: [out, in / groups, kernel, kernel]. */
+  weight: Float32Array;
+  bias: Float32Array;
+}
+
+/** By the name of the layer, in the order of the graph. */
+export function folded(graph: Graph, tensors: Tensors): Map<string, Folded> {
+  const found = new Map<string, Folded>();
+  graph.layers.forEach((layer, index) => {
+    if (layer.op !== 'conv' && layer.op !== 'fullyConnected') return;
+    const outputs = layer.op === 'conv' ? layer.outChannels : layer.outFeatures;
+    const weight = tensors[layer.weight]!.slice();
+    const bias = layer.bias === undefined ? new Float32Array(outputs) : tensors[layer.bias]!.slice();
+    const next = graph.layers[index + 1];
+    if (next?.op === 'batchNorm' && next.input === index) {
+      const perOutput = weight.length / outputs;
+      for (let c = 0; c < outputs; c++) {
+        const gamma = next.gamma === undefined ? 1 : tensors[next.gamma]![c]!;
+        const beta = next.beta === undefined ? 0 : tensors[next.beta]![c]!;
+        const scale = gamma / Math.sqrt(tensors[next.variance]![c]! + next.epsilon);
+        for (let i = c * perOutput; i < (c + 1) * perOutput; i++) weight[i]! *= scale;
+        bias[c] = (bias[c]! - tensors[next.mean]![c]!) * scale + beta;
+      }
+    }
+    found.set(layer.name, { weight, bias });
+  });
+  return found;
+}
