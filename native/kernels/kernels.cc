@@ -16,11 +16,13 @@ const std::vector<Kernels>& available_kernels() {
       kernels.push_back(
           {"avx512", pwconv_avx512, rows_avx512, dwconv_avx512, pool_avx512, elementwise_avx512, peak_avx512});
     }
-    if (cpu.avx2)
+    if (cpu.avx2) {
       kernels.push_back({"avx2", pwconv_avx2, rows_avx2, dwconv_avx2, pool_avx2, elementwise_avx2, peak_avx2});
+    }
 #elif defined(__aarch64__) || defined(__arm__)
-    if (cpu.neon)
+    if (cpu.neon) {
       kernels.push_back({"neon", pwconv_neon, rows_neon, dwconv_neon, pool_neon, elementwise_neon, peak_neon});
+    }
 #endif
     static_cast<void>(cpu);
     kernels.push_back(
