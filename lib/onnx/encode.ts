@@ -70,12 +70,13 @@ export function encodeModel({ graph, version, metadata }: OnnxFile): Uint8Array 
     message(2, () => message(1, tensorType));
   }
 
-  function graphProto({ nodes, tensors, input, output }: OnnxGraph): void {
+  function graphProto({ nodes, tensors, input, output, inner }: OnnxGraph): void {
     for (const node of nodes) message(1, () => nodeProto(node));
     text(2, 'shufflenet');
     for (const tensor of tensors) message(5, () => tensorProto(tensor));
     message(11, () => valueInfoProto(input));
     message(12, () => valueInfoProto(output));
+    for (const value of inner) message(13, () => valueInfoProto(value));
   }
 
   integer(1, irVersion);

@@ -9,8 +9,8 @@ import { onnxGraph } from './model';
 /** Of exportOnnx(). */
 export interface ExportOnnxOptions extends WeightsOptions {
   /**
-   * The only image size that the model takes, sides of 32 to 4096: fewer operators, and for runtimes that want one.
-   * Default: any size.
+   * The only image size that the model takes, in pixels, sides of 32 to 4096: for runtimes that want one, and with
+   * fewer operators. Default: any size. The batch may have any size in both.
    */
   size?: Required<ImageSize>;
 }
@@ -29,7 +29,8 @@ const optionChecks: Readonly<Record<keyof ExportOnnxOptions, Check>> = {
  * A network as an ONNX model (opset 13), for other runtimes. `input` is float32 [batch, 3, height, width], resized and
  * normalised already; `logits` is [batch, classes]. Batch norm is folded into the convolutions. The model's metadata
  * say how to prepare images and what the classes are: `shufflenet.config` (of the folded network),
- * `shufflenet.preprocess`, `shufflenet.labels` and so on, as in weights files.
+ * `shufflenet.preprocess`, `shufflenet.labels` and so on, as in weights files. Computes on the calling thread, some 40 ms
+ * for a million weights.
  *
  * @param weights What ShuffleNet.load() takes. Default: the package's own.
  * @returns The bytes of an .onnx file.

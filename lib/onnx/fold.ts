@@ -23,18 +23,20 @@ export function foldBatchNorm({ network, tensors: stored, file }: Weights): Fold
   const { layers } = buildGraph(network);
   layers.forEach((layer, index) => {
     if (layer.op !== 'conv' && layer.op !== 'fullyConnected') return;
-    tensors.set(layer.weight, read(layer.weight));
+    const weight = read(layer.weight);
     const bias = layer.bias === undefined ? undefined : read(layer.bias);
-    if (bias) tensors.set(`${layer.name}.bias`, bias);
     const norm = layers[index + 1];
-    if (norm?.op === 'batchNorm') {
-      const channels = batchNorm(norm, read, file);
-      tensors.set(layer.weight, scaleRows(tensors.get(layer.weight)!, channels));
-      tensors.set(
-        `${layer.name}.bias`,
-        Float32Array.from(channels, ({ factor, mean, beta }, c) => ((bias ? bias[c]! : 0) - mean) * factor + beta),
-      );
+    if (norm?.op !== 'batchNorm') {
+      tensors.set(layer.weight, weight);
+      if (bias) tensors.set(`${layer.name}.bias`, bias);
+      return;
     }
+    const channels = batchNorm(norm, read, file);
+    tensors.set(layer.weight, scaleRows(weight, channels));
+    tensors.set(
+      `${layer.name}.bias`,
+      Float32Array.from(channels, ({ factor, mean, beta }, c) => ((bias ? bias[c]! : 0) - mean) * factor + beta),
+    );
   });
   return {
     network: resolveNetwork({

@@ -19,7 +19,7 @@ export interface OnnxTensor {
   data: Float32Array | BigInt64Array;
 }
 
-/** A float32 value that goes in or out; a name is a side that may have any length. */
+/** The shape of a float32 value; a name is a side that may have any length. */
 export interface OnnxValue {
   name: string;
   shape: (number | string)[];
@@ -30,6 +30,8 @@ export interface OnnxGraph {
   tensors: OnnxTensor[];
   input: OnnxValue;
   output: OnnxValue;
+  /** What shape inference cannot find out. */
+  inner: OnnxValue[];
 }
 
 /**
@@ -47,6 +49,7 @@ export function onnxGraph(
   const planes = size && layerShapes(graph, size);
   const nodes: OnnxNode[] = [];
   const tensors: OnnxTensor[] = [];
+  const inner: OnnxValue[] = [];
   for (const [name, { shape }] of graphParameters(graph)) tensors.push({ name, shape, data: values.get(name)! });
 
   const integers = (name: string, ...data: number[]): string => {
@@ -82,9 +85,14 @@ export function onnxGraph(
         // 0 keeps a side, -1 is what is left. All pixels are one side, so that a plane may have any.
         const split = integers(`${layer.name}.split`, 0, layer.groups, channels[index]! / layer.groups, -1);
         const plane = planes?.[index];
-        const shape = plane
-          ? integers(`${layer.name}.shape`, 0, plane.channels, plane.height, plane.width)
-          : node('Shape', [input], {}, 'shape');
+        let shape: string;
+        if (plane) {
+          shape = integers(`${layer.name}.shape`, 0, plane.channels, plane.height, plane.width);
+        } else {
+          shape = node('Shape', [input], {}, 'shape');
+          const sides = [`${layer.name}.height`, `${layer.name}.width`];
+          inner.push({ name: layer.name, shape: ['batch', channels[index]!, ...sides] });
+        }
         const grouped = node('Reshape', [input, split], {}, 'grouped');
         node('Reshape', [node('Transpose', [grouped], { perm: [0, 2, 1, 3] }, 'transposed'), shape]);
         break;
@@ -138,6 +146,7 @@ export function onnxGraph(
     tensors,
     input: { name: 'input', shape: ['batch', channels[0]!, size?.height ?? 'height', size?.width ?? 'width'] },
     output: { name: 'logits', shape: ['batch', channels[graph.output]!] },
+    inner,
   };
 }
 
