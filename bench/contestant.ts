@@ -64,6 +64,10 @@ export class Contestant {
     return Contestant.start(name, process.execPath, [script, kind, JSON.stringify(job)], environment);
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   logits(): Promise<number[]> {
     return this.#ask('logits');
   }

@@ -55,7 +55,7 @@ export function commit(): string {
   return git('status', '--porcelain', '--untracked-files=no') ? `${head}+` : head;
 }
 
-/** Processes that want to run, over the last minute. */
-export function loadAverage(): number {
-  return os.loadavg()[0]!;
+/** How quiet the machine is: processes that want to run, over the last minute, and GFLOP/s of the FMA peak just now. */
+export function noise(): { loadAverage: number; peak: number } {
+  return { loadAverage: os.loadavg()[0]!, peak: binding().peak() };
 }

@@ -6,11 +6,20 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Context, Group } from './group';
+import { group as batches } from './groups/batches';
+import { group as calls } from './groups/calls';
+import { group as isa } from './groups/isa';
+import { group as kernels } from './groups/kernels';
+import { group as layers } from './groups/layers';
+import { group as memory } from './groups/memory';
 import { group as networks } from './groups/networks';
-import { commit, loadAverage, machine } from './machine';
+import { group as size } from './groups/size';
+import { group as start } from './groups/start';
+import { group as threads } from './groups/threads';
+import { commit, machine, noise } from './machine';
 import { NetworkFiles } from './network-files';
 
-const groups: readonly Group[] = [networks];
+const groups: readonly Group[] = [networks, layers, kernels, batches, threads, isa, calls, start, memory, size];
 
 const usage = `npm run bench -- [GROUP ...] [options]
 
@@ -76,9 +85,9 @@ async function main(): Promise<void> {
   for (const group of groups) {
     if (positionals.length > 0 && !positionals.includes(group.name)) continue;
     console.log(`\n${group.name}: ${group.about}`);
-    const before = loadAverage();
+    const before = noise();
     const result = await group.run(context);
-    results[group.name] = { ...context.effort, loadAverage: [before, loadAverage()], ...result };
+    results[group.name] = { ...context.effort, noise: [before, noise()], ...result };
   }
 
   const everything = positionals.length === 0 && !values.quick && only === undefined && peers === undefined;

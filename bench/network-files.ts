@@ -1,31 +1,21 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buildGraph } from '../lib/network/graph';
 import type { NetworkOptions } from '../lib/network/options';
+import { parameters } from '../lib/network/parameters';
 import { imageChannels, resolveNetwork, type Network } from '../lib/network/table';
-import { onnx } from './onnx-interim';
+import { exportOnnx } from '../lib/onnx/export';
+import { foldBatchNorm } from '../lib/onnx/fold';
+import { loadWeights } from '../lib/weights/load';
+import { inputFile, onnxFile, type ImageBatch } from './files';
+import type { Job } from './job';
 import { Random } from './random';
-import { folded, randomTensors, safetensors } from './weights';
-
-export interface ImageBatch {
-  batch: number;
-  height: number;
-  width: number;
-}
+import { randomTensors, safetensors } from './weights';
 
 /** '1x-g3': the paper's "ShuffleNet 1x (g = 3)". */
 export function networkName({ scale, groups }: { scale: number; groups: number }): string {
   return `${scale}x-g${groups}`;
-}
-
-export function inputFile({ batch, height, width }: ImageBatch): string {
-  return `input-${batch}x${height}x${width}.f32`;
-}
-
-export function readFloats(file: string): Float32Array {
-  const { buffer, byteOffset, byteLength } = readFileSync(file);
-  return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
 }
 
 /** A folder of networks with random weights, in every format that a contestant reads, and of inputs. */
@@ -36,24 +26,33 @@ export class NetworkFiles {
     process.on('exit', () => rmSync(this.directory, { recursive: true, force: true }));
   }
 
-  /** NAME.safetensors, NAME.onnx, NAME.plan with NAME.f32 (bench/xnnpack). Returns NAME. */
-  network(options: NetworkOptions & { scale: number; groups: number }): string {
-    const name = networkName(options);
-    const network = resolveNetwork(options);
-    const graph = buildGraph(network);
-    const tensors = randomTensors(graph, 1);
-    this.#write(`${name}.safetensors`, safetensors(graph, tensors, options));
-    this.#write(`${name}.onnx`, onnx(graph, tensors));
-    this.#write(`${name}.plan`, plan(network));
-    const values = [...folded(graph, tensors).values()].flatMap(({ weight, bias }) => [weight, bias]);
-    this.#write(`${name}.f32`, Buffer.concat(values.map(bytesOf)));
-    return name;
+  /** Writes all that a job of this network and image needs. */
+  async job(
+    options: NetworkOptions & { scale: number; groups: number },
+    image: ImageBatch,
+    threads: number,
+  ): Promise<Job> {
+    const length = image.batch * imageChannels * image.height * image.width;
+    // Of about the size of a normalised image's; a longer batch begins with a shorter one.
+    this.#write(inputFile(image), bytesOf(new Random(2).floats(length, -2, 2)));
+    return { directory: this.directory, network: await this.#network(options, image), ...image, threads };
   }
 
-  /** Values of about the size of a normalised image's. */
-  input(image: ImageBatch): void {
-    const length = image.batch * imageChannels * image.height * image.width;
-    this.#write(inputFile(image), bytesOf(new Random(2).floats(length, -2, 2)));
+  /** NAME.safetensors, NAME-HEIGHTxWIDTH.onnx, NAME.plan with NAME.f32 (bench/xnnpack). Returns NAME. */
+  async #network(
+    options: NetworkOptions & { scale: number; groups: number },
+    size: { height: number; width: number },
+  ): Promise<string> {
+    const name = networkName(options);
+    const graph = buildGraph(resolveNetwork(options));
+    const bytes = safetensors(graph, randomTensors(graph, 1), options);
+    this.#write(`${name}.safetensors`, bytes);
+    this.#write(onnxFile(name, size), await exportOnnx(bytes, { size: { height: size.height, width: size.width } }));
+    const { network, tensors } = foldBatchNorm(await loadWeights(bytes));
+    this.#write(`${name}.plan`, plan(network));
+    const values = [...parameters(network).keys()].map((parameter) => bytesOf(tensors.get(parameter)!));
+    this.#write(`${name}.f32`, Buffer.concat(values));
+    return name;
   }
 
   #write(name: string, bytes: Uint8Array | string): void {

@@ -44,34 +44,3 @@ export function safetensors(graph: Graph, tensors: Tensors, options: object): Bu
   length.writeBigUInt64LE(BigInt(text.length));
   return Buffer.concat([length, text, ...data]);
 }
-
-/** Of a convolution (or the classifier) with its batch norm folded in: what peers get. */
-export interface Folded {
-  /** PyTorch order: [out, in / groups, kernel, kernel]. */
-  weight: Float32Array;
-  bias: Float32Array;
-}
-
-/** By the name of the layer, in the order of the graph. */
-export function folded(graph: Graph, tensors: Tensors): Map<string, Folded> {
-  const found = new Map<string, Folded>();
-  graph.layers.forEach((layer, index) => {
-    if (layer.op !== 'conv' && layer.op !== 'fullyConnected') return;
-    const outputs = layer.op === 'conv' ? layer.outChannels : layer.outFeatures;
-    const weight = tensors[layer.weight]!.slice();
-    const bias = layer.bias === undefined ? new Float32Array(outputs) : tensors[layer.bias]!.slice();
-    const next = graph.layers[index + 1];
-    if (next?.op === 'batchNorm' && next.input === index) {
-      const perOutput = weight.length / outputs;
-      for (let c = 0; c < outputs; c++) {
-        const gamma = next.gamma === undefined ? 1 : tensors[next.gamma]![c]!;
-        const beta = next.beta === undefined ? 0 : tensors[next.beta]![c]!;
-        const scale = gamma / Math.sqrt(tensors[next.variance]![c]! + next.epsilon);
-        for (let i = c * perOutput; i < (c + 1) * perOutput; i++) weight[i]! *= scale;
-        bias[c] = (bias[c]! - tensors[next.mean]![c]!) * scale + beta;
-      }
-    }
-    found.set(layer.name, { weight, bias });
-  });
-  return found;
-}

@@ -2,14 +2,21 @@
 import { createInterface } from 'node:readline';
 import { Absent, type Job, type Runner } from '../job';
 import { turn } from '../turn';
-import * as native from './native';
-import * as onnxruntime from './onnxruntime';
+
+/** Loaded when they are wanted: the time from process start to first result counts. */
+const native = () => import('./native.js');
+const onnxruntime = () => import('./onnxruntime.js');
+const tfjs = () => import('./tfjs.js');
 
 const kinds: Readonly<Record<string, (job: Job) => Promise<Runner>>> = {
-  native: native.load,
-  nativeSync: native.loadSync,
-  onnxruntimeNode: onnxruntime.loadNode,
-  onnxruntimeWeb: onnxruntime.loadWeb,
+  native: async (job) => (await native()).load(job),
+  nativeSync: async (job) => (await native()).loadSync(job),
+  nativePair: async (job) => (await native()).loadPair(job),
+  onnxruntimeNode: async (job) => (await onnxruntime()).loadNode(job),
+  onnxruntimeWeb: async (job) => (await onnxruntime()).loadWeb(job),
+  tfjsWasm: async (job) => (await tfjs()).loadWasm(job),
+  tfjsCpu: async (job) => (await tfjs()).loadCpu(job),
+  tfjsNode: async (job) => (await tfjs()).loadNode(job),
 };
 
 async function main(): Promise<void> {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ShuffleNet, type Tensor } from '../../lib';
 import type { Job, Runner } from '../job';
-import { inputFile, readFloats } from '../network-files';
+import { inputFile, readFloats } from '../files';
 
 async function loaded({ directory, network, batch, height, width, threads }: Job): Promise<[ShuffleNet, Tensor]> {
   const model = await ShuffleNet.load(path.join(directory, `${network}.safetensors`), { threads });
@@ -27,4 +27,11 @@ export async function loadSync(job: Job): Promise<Runner> {
   const [model, tensor] = await loaded(job);
   const run = () => model.runSync(tensor);
   return { version: version(model), run, logits: async () => run().data };
+}
+
+/** Two images at once: two calls of model.run(). */
+export async function loadPair(job: Job): Promise<Runner> {
+  const [model, tensor] = await loaded(job);
+  const run = () => model.run(tensor);
+  return { version: version(model), run: () => Promise.all([run(), run()]), logits: async () => (await run()).data };
 }

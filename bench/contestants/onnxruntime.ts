@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Job, Runner } from '../job';
-import { inputFile, readFloats } from '../network-files';
+import { inputFile, onnxFile, readFloats } from '../files';
 import { loadPeer, peerVersion } from '../peers';
 
 /** What is used of onnxruntime-common's interface. */
@@ -18,7 +18,7 @@ interface Session {
 
 async function runner(job: Job, ort: Ort, version: string, options: object): Promise<Runner> {
   const { directory, network, batch, height, width } = job;
-  const model = readFileSync(path.join(directory, `${network}.onnx`));
+  const model = readFileSync(path.join(directory, onnxFile(network, job)));
   const session = await ort.InferenceSession.create(model, { ...options, graphOptimizationLevel: 'all' });
   const data = readFloats(path.join(directory, inputFile(job)));
   const feeds = { [session.inputNames[0]!]: new ort.Tensor('float32', data, [batch, 3, height, width]) };

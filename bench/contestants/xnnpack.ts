@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Contestant } from '../contestant';
 import { Absent, type Job } from '../job';
-import { inputFile } from '../network-files';
+import { inputFile } from '../files';
 
 const source = path.join(__dirname, '../../../bench/xnnpack/xnnpack.cc');
 const program = path.join(__dirname, '../../bench-xnnpack/xnnpack');
@@ -23,12 +23,12 @@ function version(): string {
   return stdout?.trim().split('\t')[1] ?? 'of unknown version';
 }
 
-export async function start(job: Job): Promise<Contestant> {
+export async function start(name: string, job: Job): Promise<Contestant> {
   build();
   const file = (name: string) => path.join(job.directory, name);
   const files = [file(`${job.network}.plan`), file(`${job.network}.f32`), file(inputFile(job))];
   const numbers = [job.batch, job.height, job.width, job.threads].map(String);
-  const contestant = await Contestant.start('XNNPACK', program, [...files, ...numbers]);
+  const contestant = await Contestant.start(name, program, [...files, ...numbers]);
   contestant.version = version();
   return contestant;
 }

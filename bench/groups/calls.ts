@@ -1,0 +1,61 @@
+import { performance } from 'node:perf_hooks';
+import { ShuffleNet, type NetworkOptions } from '../../lib';
+import { buildGraph } from '../../lib/network/graph';
+import { resolveNetwork } from '../../lib/network/table';
+import type { Context, Group } from '../group';
+import { median, summarize } from '../statistics';
+import { short, Table } from '../table';
+import { turn } from '../turn';
+import { randomTensors, safetensors } from '../weights';
+
+/** As small as it gets: beside a network of milliseconds, microseconds of a call would drown in noise. */
+const options: NetworkOptions = { groups: 1, scale: 1 / 64, classes: 10 };
+const size = { height: 32, width: 32 };
+
+/** What a call takes beyond the plan's own time, which the profile measures on the thread that computes. */
+async function run({ effort }: Context): Promise<object> {
+  const graph = buildGraph(resolveNetwork(options));
+  const model = await ShuffleNet.load(safetensors(graph, randomTensors(graph, 1), options));
+  const tensor = { data: new Float32Array(3 * size.height * size.width).fill(0.5), shape: [1, 3, 32, 32] as const };
+  const own: number[] = [];
+  const run: number[] = [];
+  const runSync: number[] = [];
+  for (let round = -1; round < effort.rounds; round++) {
+    const { milliseconds } = await model.profile({ ...size, runs: 1000 });
+    const synchronous = syncTurn(() => model.runSync(tensor), effort.turn);
+    const asynchronous = median(await turn(() => model.run(tensor), effort.turn));
+    if (round < 0) continue;
+    own.push(1000 * milliseconds);
+    runSync.push(1000 * (synchronous - milliseconds));
+    run.push(1000 * (asynchronous - milliseconds));
+  }
+  model.close();
+  const table = new Table(['µs', 'median', 'fastest'], 8, 36);
+  const rows = Object.entries({
+    "the plan's own time": own,
+    'runSync() beyond it': runSync,
+    'run() beyond it': run,
+  }).map(([label, rounds]) => ({ label, summary: summarize(rounds), rounds }));
+  for (const { label, summary } of rows) table.row(label, short(summary.median), short(summary.minimum));
+  return { unit: 'µs', options, ...size, rows };
+}
+
+/** Median milliseconds of a call, without a promise around it. */
+function syncTurn(call: () => unknown, budget: number): number {
+  const begin = performance.now();
+  while (performance.now() - begin < budget / 5) call();
+  const times: number[] = [];
+  for (let start = performance.now(), now = start; now - start < budget; ) {
+    call();
+    const end = performance.now();
+    times.push(end - now);
+    now = end;
+  }
+  return median(times);
+}
+
+export const group: Group = {
+  name: 'calls',
+  about: 'what run() and runSync() take beyond the time of the plan itself, on the smallest network',
+  run,
+};
