@@ -8,7 +8,8 @@
 namespace sn {
 
 const std::vector<Kernels>& available_kernels() {
-  static const std::vector<Kernels> available = [] {
+  // Never destroyed: runs may go on while the process exits.
+  static const auto& available = *new const std::vector<Kernels>([] {
     const CpuFeatures& cpu = cpu_features();
     std::vector<Kernels> kernels;
 #if defined(__x86_64__) || defined(_M_X64)
@@ -28,7 +29,7 @@ const std::vector<Kernels>& available_kernels() {
     kernels.push_back(
         {"scalar", pwconv_scalar, rows_scalar, dwconv_scalar, pool_scalar, elementwise_scalar, peak_scalar});
     return kernels;
-  }();
+  }());
   return available;
 }
 

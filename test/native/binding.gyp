@@ -21,4 +21,15 @@
     {'target_name': 'peak_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['peak_test.cc']},
     {'target_name': 'model_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['model_test.cc']},
   ],
+  'conditions': [
+    [
+      'OS=="linux"',
+      # What test/reliability preloads.
+      {
+        'targets': [
+          {'target_name': 'late_exit', 'type': 'loadable_module', 'sources': ['late_exit.cc']},
+        ],
+      },
+    ],
+  ],
 }

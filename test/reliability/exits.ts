@@ -1,13 +1,16 @@
 /** Threads terminated and processes exited in the middle of things: no crash, no hang, and the right exit codes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { inParallel, round, seeded, sleep, within, type Outcome } from './measure';
+import { inParallel, root, round, seeded, sleep, within, type Outcome } from './measure';
 import type { Task } from './busy';
 
 // This thread never loads the addon: its code must not go with the last worker that did.
 const program = path.join(__dirname, 'busy.js');
+/** Built by `npm run test:native`, on Linux. */
+const lateExit = path.join(root, 'test/native/build/Release/late_exit.node');
 const longest = 20_000;
 const tasks: readonly Task[] = ['run', 'small', 'run', 'load'];
 const start = (task: Task, threads: number) => new Worker(program, { workerData: { task, threads } });
@@ -41,6 +44,7 @@ async function exitProcesses(count: number, broken: string[]): Promise<number> {
     const code = 2 + (i % 100);
     const child = spawn(process.execPath, [program, task, `${1 + (i % 2)}`, `${code}`], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...(existsSync(lateExit) && { LD_PRELOAD: lateExit }) },
     });
     let output = '';
     let at = NaN;
