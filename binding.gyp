@@ -9,6 +9,8 @@
       'defines': [
         'NAPI_VERSION=8',
         'NAPI_CPP_EXCEPTIONS',
+        # Also those of the standard library: an exception that reaches V8 breaks it.
+        'NODE_ADDON_API_CPP_EXCEPTIONS_ALL',
         # A worker thread that is being terminated must not take the process with it.
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],

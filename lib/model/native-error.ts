@@ -22,6 +22,7 @@ export function fromNative(error: unknown): ShuffleNetError {
   if (error instanceof ShuffleNetError) return error;
   const { code, message = String(error) } = error as { code?: unknown; message?: string };
   if (nativeCodes.includes(code)) return new ShuffleNetError(code as ShuffleNetErrorCode, message, { cause: error });
-  // What `new Float32Array` throws when there is no memory for the output.
+  // What C++ throws when there is no memory for arguments, and `new Float32Array` when there is none for the output.
+  if (message === 'std::bad_alloc') return new ShuffleNetError('ERR_MEMORY', 'out of memory', { cause: error });
   return new ShuffleNetError(error instanceof RangeError ? 'ERR_MEMORY' : 'ERR_NATIVE', message, { cause: error });
 }

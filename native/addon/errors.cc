@@ -27,14 +27,15 @@ Failure Failure::current() {
   } catch (const Error& error) {
     return {name_of(error.code), error.what()};
   } catch (const std::bad_alloc&) {
-    return {"ERR_MEMORY", "out of memory for weights or activations"};
+    return {"ERR_MEMORY", {}};  // there may be none for words; to_error() has them
   } catch (const std::exception& error) {
     return {"ERR_NATIVE", error.what()};
   }
 }
 
 Napi::Error Failure::to_error(Napi::Env env) const {
-  Napi::Error error = Napi::Error::New(env, message);
+  Napi::Error error =
+      Napi::Error::New(env, message.empty() ? "out of memory for weights or activations" : message.c_str());
   error.Set("code", code);
   return error;
 }

@@ -43,11 +43,14 @@ void Task::leave(int times) {
 
 void Task::settle(Napi::Env env) {
   try {
-    if (failed_) {
-      deferred_.Reject(failure_.to_error(env).Value());
-    } else {
-      deferred_.Resolve(result(env));
+    try {
+      if (!failed_) deferred_.Resolve(result(env));
+    } catch (const Napi::Error& error) {  // no memory for the result's object
+      deferred_.Reject(error.Value());
+    } catch (const std::exception&) {
+      fail(Failure::current());
     }
+    if (failed_) deferred_.Reject(failure_.to_error(env).Value());
   } catch (const Napi::Error&) {
     // The worker thread is being terminated: no JavaScript runs on it any more, and nobody waits for the promise.
   }
@@ -67,10 +70,10 @@ Environment::Environment(Napi::Env env) : env_(env) {
 
 void Environment::add(std::shared_ptr<Task> task) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  // Work in flight keeps the process alive.
-  if (tasks_.empty()) napi_ref_threadsafe_function(env_, to_javascript_);
   Task* const key = task.get();
   tasks_.emplace(key, std::move(task));
+  // Work in flight keeps the process alive.
+  if (tasks_.size() == 1) napi_ref_threadsafe_function(env_, to_javascript_);
 }
 
 void Environment::finished(Task* task) {

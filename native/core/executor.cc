@@ -1,7 +1,7 @@
 #include "core/executor.h"
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 #include <thread>
 
 #include "core/processors.h"
@@ -17,14 +17,20 @@ Executor::Executor() : most_(available_processors()) {}
 
 void Executor::submit(const std::shared_ptr<Job>& job, int times) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (int i = 0; i < times; i++) jobs_.push_back(job);
+  const size_t before = jobs_.size();
+  try {
+    for (int i = 0; i < times; i++) jobs_.push_back(job);
+  } catch (const std::bad_alloc&) {
+    jobs_.resize(before);
+    throw;
+  }
   for (int wanted = static_cast<int>(jobs_.size()) - idle_; wanted > 0 && started_ < most_; wanted--) {
     try {
       std::thread(&Executor::work, this).detach();
       started_++;
-    } catch (const std::system_error&) {
-      if (started_ > 0) break;  // the others will come to it
-      jobs_.clear();
+    } catch (const std::exception&) {  // no thread, or no memory for one
+      if (started_ > 0) break;         // the others will come to it
+      jobs_.resize(before);
       throw;
     }
   }

@@ -32,7 +32,7 @@ class Executor {
   // outlive it, and a process that exits does not wait for them.
   static Executor& instance();
 
-  // Runs the job `times` times. Throws std::system_error where not even one thread can be started.
+  // Runs the job `times` times. Throws where not even one thread can be started, and then runs nothing.
   void submit(const std::shared_ptr<Job>& job, int times = 1);
   // Takes back what has not started; returns how many times.
   int withdraw(const Job* job);

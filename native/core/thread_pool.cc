@@ -1,6 +1,6 @@
 #include "core/thread_pool.h"
 
-#include <system_error>
+#include <exception>
 
 #include "core/flush_denormals.h"
 
@@ -23,8 +23,8 @@ inline void relax() {
 ThreadPool::ThreadPool(int threads) {
   try {
     for (int i = 1; i < threads; i++) helpers_.emplace_back(&ThreadPool::help, this, i);
-  } catch (const std::system_error&) {
-    // Fewer helpers than asked (a process limit) make a run slower, not wrong.
+  } catch (const std::exception&) {
+    // Fewer helpers than asked (a process limit, no memory) make a run slower, not wrong.
   }
 }
 

@@ -27,6 +27,7 @@
       # What test/reliability preloads.
       {
         'targets': [
+          {'target_name': 'failing_new', 'type': 'loadable_module', 'sources': ['failing_new.cc']},
           {'target_name': 'late_exit', 'type': 'loadable_module', 'sources': ['late_exit.cc']},
         ],
       },
