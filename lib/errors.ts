@@ -38,8 +38,8 @@ export type ShuffleNetErrorCode =
   /** An image has more pixels than `limitPixels` allows. Remedy: a smaller image, or a higher limit. */
   | 'ERR_IMAGE_LIMIT'
   /**
-   * An input tensor or raw image has the wrong type, shape or length, holds NaN, lies in memory that could go away
-   * (shared, resizable, detached), or has a size that the network's paddings cannot take.
+   * An input tensor or raw image has the wrong type, shape or length, lies in memory that could go away (shared,
+   * resizable, detached), has a size that the network's paddings cannot take, or makes scores NaN.
    * Remedy: what the message expects; a copy of the memory; other sides.
    */
   | 'ERR_INPUT'

@@ -249,9 +249,10 @@ export class ShuffleNet implements AsyncDisposable {
    * The logits of images that are resized and normalised already. Large batches gain nothing over single images, but
    * may be more convenient.
    *
-   * @param input float32, NCHW: shape [n, 3, height, width], sides of 32 to 4096, finite values. It is read in place,
-   * on another thread, and never written; it must not be changed or transferred before the call has settled. A view
-   * into a larger ArrayBuffer is fine; a SharedArrayBuffer or a resizable ArrayBuffer is not.
+   * @param input float32, NCHW: shape [n, 3, height, width], sides of 32 to 4096. Values must be finite, which is not
+   * checked: what comes of a NaN is undefined. It is read in place, on another thread, and never written; it must not
+   * be changed or transferred before the call has settled. A view into a larger ArrayBuffer is fine; a SharedArrayBuffer
+   * or a resizable ArrayBuffer is not.
    * @returns n * classes values before softmax, in `output` where it was given.
    * @throws ShuffleNetError (rejects) ERR_INPUT; ERR_OPTION; ERR_MEMORY; ERR_ABORTED; ERR_CLOSED.
    */
