@@ -5,36 +5,58 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 namespace sn {
 namespace {
 
 #if defined(__linux__)
-// Control group v2: "quota period" or "max period", at every level from the process's own group up.
-double quota_v2() {
+// std::thread::hardware_concurrency() counts processors that are online, whoever may use them.
+int allowed() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+// Where the process is in the hierarchy of this controller, or in version 2's, which names none.
+std::string group_of(const std::string& controller) {
   std::ifstream groups("/proc/self/cgroup");
-  std::string path;
   for (std::string line; std::getline(groups, line);) {
-    if (line.rfind("0::", 0) == 0) path = line.substr(3);
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    if (controllers.find("," + controller + ",") != std::string::npos) return line.substr(second + 1);
   }
-  double least = INFINITY;
-  for (;;) {
-    std::ifstream file("/sys/fs/cgroup" + path + "/cpu.max");
-    double quota, period;
-    if (file >> quota >> period && period > 0) least = std::min(least, quota / period);
-    if (path.empty() || path == "/") return least;
-    path.erase(path.find_last_of('/'));
+  return "";
+}
+
+// The least at any level, from this group up.
+double least(std::string group, double (*quota)(const std::string& group)) {
+  for (double result = INFINITY;;) {
+    result = std::min(result, quota(group));
+    if (group.empty() || group == "/") return result;
+    group.erase(group.find_last_of('/'));
   }
 }
 
-double quota_v1() {
-  std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+// "quota period" or "max period".
+double quota_v2(const std::string& group) {
+  std::ifstream file("/sys/fs/cgroup" + group + "/cpu.max");
+  double quota, period;
+  return file >> quota >> period && period > 0 ? quota / period : INFINITY;
+}
+
+double quota_v1(const std::string& group) {
+  const std::string folder = "/sys/fs/cgroup/cpu" + group;
+  std::ifstream quota_file(folder + "/cpu.cfs_quota_us"), period_file(folder + "/cpu.cfs_period_us");
   double quota, period;
   return quota_file >> quota && period_file >> period && quota > 0 && period > 0 ? quota / period : INFINITY;
 }
 
-double quota() { return std::min(quota_v2(), quota_v1()); }
+double quota() { return std::min(least(group_of(""), quota_v2), least(group_of("cpu"), quota_v1)); }
 #else
+int allowed() { return 0; }
 double quota() { return INFINITY; }
 #endif
 
@@ -42,8 +64,8 @@ double quota() { return INFINITY; }
 
 int available_processors() {
   static const int processors = [] {
-    const int allowed = std::max(1u, std::thread::hardware_concurrency());
-    return std::max(1, static_cast<int>(std::min<double>(allowed, std::ceil(quota()))));
+    const int known = allowed() > 0 ? allowed() : static_cast<int>(std::thread::hardware_concurrency());
+    return static_cast<int>(std::max(1.0, std::min<double>(known, std::ceil(quota()))));
   }();
   return processors;
 }
