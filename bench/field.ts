@@ -26,6 +26,8 @@ const contestants: Readonly<Record<string, (entrant: Entrant) => Promise<Contest
   XNNPACK: ({ name, job }) => startXnnpack(name, job),
 };
 
+export const peerNames = Object.keys(contestants).filter((name) => ![ours, oursSync, oursTwice].includes(name));
+
 function force(isa: string | undefined): Record<string, string> {
   return isa === undefined ? {} : { SHUFFLENET_ISA: isa };
 }

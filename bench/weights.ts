@@ -4,7 +4,7 @@ import { Random } from './random';
 
 export type Tensors = Record<string, Float32Array>;
 
-/** Ranges that keep activations near 1 from layer to layer, as trained weights do; weights are scaled by their fan-in. */
+/** Ranges that keep activations near 1 from layer to layer, as trained weights do; those of weights are scaled. */
 const ranges: Readonly<Record<ParameterKind, readonly [low: number, high: number]>> = {
   weight: [-1, 1],
   bias: [-0.3, 0.3],
@@ -14,14 +14,19 @@ const ranges: Readonly<Record<ParameterKind, readonly [low: number, high: number
   variance: [0.5, 1.5],
 };
 
-/** Seeded values for every parameter of a graph; weights are uniform with He's variance, 2 / fan-in, or half that. */
+/** Variance of weights times fan-in: He's 2 where a ReLU follows, less where a shortcut is added. */
+function gain(layer: string): number {
+  if (layer.endsWith('gconv2.weight')) return 0.25;
+  return layer.endsWith('gconv1.weight') || layer === 'conv1.weight' ? 2 : 1;
+}
+
+/** Seeded values for every parameter of a graph, uniform. */
 export function randomTensors(graph: Graph, seed: number): Tensors {
   const random = new Random(seed);
   const tensors: Tensors = {};
   for (const [name, { kind, shape }] of graphParameters(graph)) {
     const length = shape.reduce((product, n) => product * n, 1);
-    // Units that add a shortcut would otherwise double the variance.
-    const bound = kind === 'weight' ? Math.sqrt((name.includes('gconv2') ? 3 : 6) / (length / shape[0]!)) : 1;
+    const bound = kind === 'weight' ? Math.sqrt((3 * gain(name)) / (length / shape[0]!)) : 1;
     const [low, high] = ranges[kind];
     tensors[name] = random.floats(length, low * bound, high * bound);
   }

@@ -1,6 +1,7 @@
 import { ours, oursSync, race } from '../field';
 import type { Context, Group } from '../group';
 import { networkName } from '../network-files';
+import type { BatchRow } from '../results';
 import { ratios } from '../statistics';
 import { milliseconds, short, Table } from '../table';
 
@@ -12,7 +13,7 @@ const networks = [
 
 /** All batches and contestants of a network take turns in the same rounds. */
 async function run({ files, effort, peer, row }: Context): Promise<object> {
-  const rows: object[] = [];
+  const rows: BatchRow[] = [];
   const table = new Table(['ms: median (fastest)', 'batch', 'time', 'images/s', 'over n x batch 1'], 16, 36);
   for (const options of networks) {
     const label = networkName(options);

@@ -1,11 +1,10 @@
-import { performance } from 'node:perf_hooks';
 import { ShuffleNet, type NetworkOptions } from '../../lib';
 import { buildGraph } from '../../lib/network/graph';
 import { resolveNetwork } from '../../lib/network/table';
 import type { Context, Group } from '../group';
 import { median, summarize } from '../statistics';
 import { short, Table } from '../table';
-import { turn } from '../turn';
+import { syncTurn, turn } from '../turn';
 import { randomTensors, safetensors } from '../weights';
 
 /** As small as it gets: beside a network of milliseconds, microseconds of a call would drown in noise. */
@@ -38,20 +37,6 @@ async function run({ effort }: Context): Promise<object> {
   }).map(([label, rounds]) => ({ label, summary: summarize(rounds), rounds }));
   for (const { label, summary } of rows) table.row(label, short(summary.median), short(summary.minimum));
   return { unit: 'µs', options, ...size, rows };
-}
-
-/** Median milliseconds of a call, without a promise around it. */
-function syncTurn(call: () => unknown, budget: number): number {
-  const begin = performance.now();
-  while (performance.now() - begin < budget / 5) call();
-  const times: number[] = [];
-  for (let start = performance.now(), now = start; now - start < budget; ) {
-    call();
-    const end = performance.now();
-    times.push(end - now);
-    now = end;
-  }
-  return median(times);
 }
 
 export const group: Group = {

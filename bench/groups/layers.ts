@@ -1,5 +1,6 @@
 import type { Context, Group } from '../group';
 import { profileNetworks, type NetworkProfile } from '../profiles';
+import type { KindShare, LayersRow } from '../results';
 import { percent, short, Table } from '../table';
 
 /** Where a network's time goes, by the kind of step. */
@@ -15,18 +16,8 @@ function byKind({ peak, steps }: NetworkProfile): KindShare[] {
   });
 }
 
-export interface KindShare {
-  kind: string;
-  steps: number;
-  milliseconds: number;
-  shareOfTime: number;
-  multiplyAdds: number;
-  gflops: number;
-  shareOfPeak: number;
-}
-
 async function run(context: Context): Promise<object> {
-  const rows = [];
+  const rows: LayersRow[] = [];
   const table = new Table(['network', 'kind', 'steps', 'ms', 'of time', 'GFLOP/s', 'of peak'], 10, 10);
   for (const profile of await profileNetworks(context)) {
     const kinds = byKind(profile);

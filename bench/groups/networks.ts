@@ -2,6 +2,7 @@ import { ours, oursSync, race, ratiosTo } from '../field';
 import type { Context, Group } from '../group';
 import { networkName } from '../network-files';
 import { networks } from '../networks';
+import type { NetworkRow } from '../results';
 import { milliseconds, short, Table } from '../table';
 
 const sizes = [
@@ -21,7 +22,7 @@ async function run({ files, effort, peer, row }: Context): Promise<object> {
   const strong = strongPeers.filter(peer);
   const slow = slowPeers.filter(peer);
   const columns = [ours, oursSync, ...strong, ...slow];
-  const rows: object[] = [];
+  const rows: NetworkRow[] = [];
   const table = new Table(['ms: median (fastest)', ...columns, 'lead'], 18);
   for (const size of sizes) {
     for (const options of networks) {
@@ -35,17 +36,22 @@ async function run({ files, effort, peer, row }: Context): Promise<object> {
       );
       const { times, absent } = raced;
       const ratios = ratiosTo(ours, times);
-      const leads = strong.flatMap((name) => ratios[name]?.median ?? []);
-      const lead = leads.length > 0 ? Math.min(...leads) : null;
-      rows.push({ label, ...options, ...size, lead, ratios, ...raced });
+      const here = strong.filter((name) => name in ratios);
+      const lead = least(here.map((name) => ratios[name]!.median));
+      const leadOfFastest = least(here.map((name) => times[name]!.fastest / times[ours]!.fastest));
+      rows.push({ label, ...options, ...size, lead, leadOfFastest, ratios, ...raced });
       const cells = columns.map((name) => {
         if (times[name] === undefined) return name in absent ? 'absent' : '';
         return milliseconds(times[name]) + (ratios[name] ? ` x${short(ratios[name].median)}` : '');
       });
-      table.row(label, ...cells, lead === null ? '' : short(lead));
+      table.row(label, ...cells, lead === null ? '' : `${short(lead)} (${short(leadOfFastest!)})`);
     }
   }
   return { threads: 1, batch: 1, unit: 'ms', rows, slowest: await slowest(files, effort, peer, row) };
+}
+
+function least(values: readonly number[]): number | null {
+  return values.length > 0 ? Math.min(...values) : null;
 }
 
 /** Few rounds: nothing here hangs on a percent. */

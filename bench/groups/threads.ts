@@ -1,6 +1,7 @@
 import { ours, oursTwice, race } from '../field';
 import type { Context, Group } from '../group';
 import { networkName } from '../network-files';
+import type { ThreadsRow } from '../results';
 import { ratios } from '../statistics';
 import { milliseconds, short, Table } from '../table';
 
@@ -19,7 +20,7 @@ const threadCounts: Readonly<Record<string, readonly number[]>> = {
 };
 
 async function run({ files, effort, peer, row }: Context): Promise<object> {
-  const rows: object[] = [];
+  const rows: ThreadsRow[] = [];
   const table = new Table(['ms: median (fastest)', 'threads', 'time', 'speed-up'], 16, 36);
   for (const options of networks) {
     const label = networkName(options);
