@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks';
 import Benchmark from 'benchmark';
-import { median } from './statistics';
 
 /**
  * Milliseconds of single runs, for about `budget` ms (once at least), after a fifth of it to warm up: caches hold what
@@ -33,14 +32,17 @@ export async function turn(run: () => unknown, budget: number): Promise<number[]
   });
 }
 
-/** Median milliseconds of a call that takes microseconds, for about `budget` ms: timed many at once, no promise around. */
-export function syncTurn(call: () => unknown, budget: number): number {
-  const benchmark = new Benchmark({
-    minTime: budget / 20_000,
-    minSamples: 15,
-    maxTime: budget / 1000,
-    fn: () => call(),
-  });
-  benchmark.run();
-  return 1000 * median(benchmark.stats.sample);
+/** The same for what returns no promise, where one would be much of the time. */
+export function syncTurn(run: () => unknown, budget: number): number[] {
+  const begin = performance.now();
+  do run();
+  while (performance.now() - begin < budget / 5);
+  const times: number[] = [];
+  const timed = (): void => {
+    const start = performance.now();
+    run();
+    times.push(performance.now() - start);
+  };
+  new Benchmark({ initCount: 1, minSamples: 1, minTime: budget / 1000, maxTime: 0, fn: timed }).run();
+  return times;
 }
