@@ -96,7 +96,7 @@ StepProfile Plan::describe(const Step& step) const {
   p.kernel = op.kernel;
   p.stride = op.stride;
   const auto values = [&](int value) {
-    return value < 0 ? 0.0 : static_cast<double>(graph_.values[value].channels) * placement(value).pixels();
+    return value < 0 ? 0.0 : static_cast<double>(graph_.values[value].channels * placement(value).pixels());
   };
   const double products = products_per_value(graph_, op);
   p.multiply_adds = values(op.output) * products;
