@@ -49,21 +49,26 @@ export interface Field {
 }
 
 /**
- * Starts contestants and checks that they all compute the same logits for the images that their inputs have in common.
- * Rejects where one does not.
+ * Starts contestants and checks that those with the same network and image size compute the same logits for the images
+ * that their inputs have in common. Rejects where one does not.
  */
 export async function startField(entrants: readonly Entrant[]): Promise<Field> {
   const field: Field = { present: [], absent: {} };
   try {
+    const ofJob = new Map<string, Contestant[]>();
     for (const entrant of entrants) {
+      const { network, height, width } = entrant.job;
+      const job = `${network} ${height}x${width}`;
       try {
-        field.present.push(await contestants[entrant.contestant]!(entrant));
+        const contestant = await contestants[entrant.contestant]!(entrant);
+        field.present.push(contestant);
+        ofJob.set(job, [...(ofJob.get(job) ?? []), contestant]);
       } catch (error) {
         if (!(error instanceof Absent)) throw error;
         field.absent[entrant.name] = error.message;
       }
     }
-    await checkParity(field.present);
+    for (const same of ofJob.values()) await checkParity(same);
     return field;
   } catch (error) {
     closeField(field);

@@ -13,6 +13,7 @@ import { group as kernels } from './groups/kernels';
 import { group as layers } from './groups/layers';
 import { group as memory } from './groups/memory';
 import { group as networks } from './groups/networks';
+import { group as shapes } from './groups/shapes';
 import { group as size } from './groups/size';
 import { group as start } from './groups/start';
 import { group as threads } from './groups/threads';
@@ -22,7 +23,7 @@ import { parseOptions, usage } from './options';
 import { root } from './processes';
 import type { Results } from './results';
 
-const groups: readonly Group[] = [networks, layers, kernels, batches, threads, isa, calls, start, memory, size];
+const groups: readonly Group[] = [networks, shapes, layers, kernels, batches, threads, isa, calls, start, memory, size];
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv.slice(2), groups, peerNames);
