@@ -35,12 +35,21 @@ inline void store_partial(float* p, Vec a, int n) {
   }
   if (n & 1) _mm_store_ss(p, half);
 }
+using Mask = __m256i;
+inline Mask lanes_between(int begin, int end) {
+  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_andnot_si256(_mm256_cmpgt_epi32(_mm256_set1_epi32(begin), lane),
+                             _mm256_cmpgt_epi32(_mm256_set1_epi32(end), lane));
+}
+inline Vec load_masked(const float* p, Mask mask) { return _mm256_maskload_ps(p, mask); }
+inline Vec load_masked(const float* p, Mask mask, Vec fill) {
+  return _mm256_blendv_ps(fill, _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+}
 inline Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
 inline Vec mul(Vec a, Vec b) { return _mm256_mul_ps(a, b); }
 inline Vec max(Vec x, Vec lo) { return _mm256_max_ps(lo, x); }
 inline Vec fma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
-inline void even_odd(const float* p, Vec& even, Vec& odd) {
-  const Vec a = load(p), b = load(p + 8);
+inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   const Vec lo = _mm256_permute2f128_ps(a, b, 0x20), hi = _mm256_permute2f128_ps(a, b, 0x31);
   even = _mm256_shuffle_ps(lo, hi, 0x88);
   odd = _mm256_shuffle_ps(lo, hi, 0xdd);

@@ -26,13 +26,19 @@ inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a); }
 inline Vec load_partial(const float* p, int n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 inline void store_partial(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), a); }
+using Mask = __mmask16;
+inline Mask lanes_between(int begin, int end) {
+  const int b = begin < 0 ? 0 : begin > 16 ? 16 : begin, e = end < 0 ? 0 : end > 16 ? 16 : end;
+  return static_cast<__mmask16>(((1u << e) - 1) & ~((1u << b) - 1));
+}
+inline Vec load_masked(const float* p, Mask mask) { return _mm512_maskz_loadu_ps(mask, p); }
+inline Vec load_masked(const float* p, Mask mask, Vec fill) { return _mm512_mask_loadu_ps(fill, mask, p); }
 inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
 inline Vec max(Vec x, Vec lo) { return _mm512_max_ps(lo, x); }
 inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
-inline void even_odd(const float* p, Vec& even, Vec& odd) {
+inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  const Vec a = load(p), b = load(p + 16);
   even = _mm512_permutex2var_ps(a, at, b);
   odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(at, _mm512_set1_epi32(1)), b);
 }

@@ -26,12 +26,24 @@ inline void store_partial(float* p, Vec a, int n) {
   if (n > 1) vst1q_lane_f32(p + 1, a, 1);
   if (n > 2) vst1q_lane_f32(p + 2, a, 2);
 }
+struct Mask {
+  int begin, end;
+};
+inline Mask lanes_between(int begin, int end) { return {begin < 0 ? 0 : begin, end > kLanes ? kLanes : end}; }
+inline Vec load_masked(const float* p, Mask mask, Vec fill) {
+  if (mask.begin == 0 && mask.end == kLanes) return load(p);
+  float values[kLanes];
+  vst1q_f32(values, fill);
+  for (int i = mask.begin; i < mask.end; i++) values[i] = p[i];
+  return vld1q_f32(values);
+}
+inline Vec load_masked(const float* p, Mask mask) { return load_masked(p, mask, vdupq_n_f32(0.0f)); }
 inline Vec add(Vec a, Vec b) { return vaddq_f32(a, b); }
 inline Vec mul(Vec a, Vec b) { return vmulq_f32(a, b); }
 inline Vec max(Vec x, Vec lo) { return vmaxq_f32(x, lo); }
 inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
-inline void even_odd(const float* p, Vec& even, Vec& odd) {
-  const float32x4x2_t v = vld2q_f32(p);
+inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
+  const float32x4x2_t v = vuzpq_f32(a, b);
   even = v.val[0];
   odd = v.val[1];
 }

@@ -6,9 +6,12 @@
 //   load, store               kLanes values, unaligned
 //   load_partial(p, n)        first n values, 0 < n < kLanes, the other lanes are zero; touches nothing past p + n
 //   store_partial(p, v, n)    first n values; touches nothing past p + n
+//   lanes_between(b, e)       a Mask of lanes b <= i < e; b and e may be any numbers
+//   load_masked(p, m)         the lanes of m, the others are zero; touches nothing else
+//   load_masked(p, m, fill)   the others are fill's
 //   set1(x)  add  mul  max    lane-wise; max(x, lo) keeps a NaN of x
 //   fma(a, b, c)              a * b + c, rounded once where the hardware can
-//   even_odd(p, even, odd)    splits 2 * kLanes values at p into those at even and at odd positions
+//   deinterleave(a, b, even, odd)  splits the 2 * kLanes values of a, then b into those at even and at odd positions
 //   sum(v)  maximum(v)        over all lanes
 #include <cmath>
 namespace sn {
@@ -24,13 +27,17 @@ inline Vec load(const float* p) { return {*p}; }
 inline void store(float* p, Vec a) { *p = a.v; }
 inline Vec load_partial(const float*, int) { return {0.0f}; }
 inline void store_partial(float*, Vec, int) {}
+using Mask = bool;
+inline Mask lanes_between(int begin, int end) { return begin <= 0 && end > 0; }
+inline Vec load_masked(const float* p, Mask mask) { return {mask ? *p : 0.0f}; }
+inline Vec load_masked(const float* p, Mask mask, Vec fill) { return mask ? Vec{*p} : fill; }
 inline Vec add(Vec a, Vec b) { return {a.v + b.v}; }
 inline Vec mul(Vec a, Vec b) { return {a.v * b.v}; }
 inline Vec max(Vec x, Vec lo) { return {x.v < lo.v ? lo.v : x.v}; }
 inline Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
-inline void even_odd(const float* p, Vec& even, Vec& odd) {
-  even.v = p[0];
-  odd.v = p[1];
+inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
+  even = a;
+  odd = b;
 }
 inline float sum(Vec a) { return a.v; }
 inline float maximum(Vec a) { return a.v; }

@@ -22,25 +22,27 @@ struct Case {
 };
 
 void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
-  const int columns = rows_columns(w.width, w.pad_x, 3, w.stride, w.columns, kernels.pwconv.lanes);
-  begin_windows_case(w, "columns of rows", columns, 0);
+  begin_windows_case(w, "one channel", 0, 1);
   const Case c(w, 1, random);
-  const Buffer<float> rows = window_rows(c.input, w, columns, 0.0f);
+  const Buffer<float> input = window_pixels(c.input, w, 1, 0, 1);
   Buffer<float> weights("weights", 0, 10);
   pack_dwconv_planes(c.weights.data(), c.bias.data(), 1, weights.array());
-  Output output(0, (w.end - w.begin) * w.columns);
+  Output output(w.begin * w.columns, w.end * w.columns);
   for (int y = w.begin; y < w.end; y++) {
-    for (int x = 0; x < w.columns; x++) output.expect((y - w.begin) * w.columns + x, c.expected(0, y, x));
+    for (int x = 0; x < w.columns; x++) output.expect(y * w.columns + x, c.expected(0, y, x));
   }
   DwconvPlanes a = {};
-  a.rows = rows.array();
-  a.columns = columns;
+  a.input = input.array();
+  a.height = w.height;
+  a.width = w.width;
+  a.pad_y = w.pad_y;
+  a.pad_x = w.pad_x;
   a.stride = w.stride;
   a.weights = weights.array();
   a.output = output.array();
-  a.width = w.columns;
+  a.output_width = w.columns;
   a.lower = c.lower;
-  kernels.dwconv.planes(a, w.end - w.begin);
+  kernels.dwconv.planes(a, w.begin, w.end);
   output.check();
 }
 
@@ -102,7 +104,7 @@ void channels(const Kernels& kernels) {
 }
 
 const Test kTests[] = {
-    {"planes form is right for every width, padding and overhang, and reads only rows it is given", planes},
+    {"planes form is right for every width, padding and overhang, and touches nothing else", planes},
     {"channels form is right for all windows and parts of channels, and touches nothing else", channels},
 };
 

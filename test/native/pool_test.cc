@@ -35,21 +35,23 @@ struct Case {
 };
 
 void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
-  const int columns = rows_columns(w.width, w.pad_x, w.kernel, w.stride, w.columns, kernels.pwconv.lanes);
   const Case c(w, 1, random);
-  begin_windows_case(w, c.average ? "average, columns of rows" : "max, columns of rows", columns, 0);
-  const Buffer<float> rows = window_rows(c.input, w, columns, c.average ? 0.0f : -INFINITY);
-  Output output(0, (w.end - w.begin) * w.columns);
+  begin_windows_case(w, c.average ? "average, channel" : "max, channel", 0, 1);
+  const Buffer<float> input = window_pixels(c.input, w, 1, 0, 1);
+  Output output(w.begin * w.columns, w.end * w.columns);
   for (int y = w.begin; y < w.end; y++) {
-    for (int x = 0; x < w.columns; x++) output.expect((y - w.begin) * w.columns + x, c.expected(0, y, x));
+    for (int x = 0; x < w.columns; x++) output.expect(y * w.columns + x, c.expected(0, y, x));
   }
   PoolPlanes a = {};
   a.window = c.window();
-  a.rows = rows.array();
-  a.columns = columns;
+  a.input = input.array();
+  a.height = w.height;
+  a.width = w.width;
+  a.pad_y = w.pad_y;
+  a.pad_x = w.pad_x;
   a.output = output.array();
-  a.width = w.columns;
-  kernels.pool.planes(a, w.begin, w.end - w.begin);
+  a.output_width = w.columns;
+  kernels.pool.planes(a, w.begin, w.end);
   output.check();
 }
 
@@ -158,7 +160,7 @@ void global_channels(const Kernels& kernels) {
 }
 
 const Test kTests[] = {
-    {"planes form is right for both kinds, all windows, and reads only rows it is given", planes},
+    {"planes form is right for both kinds, all windows, and touches nothing else", planes},
     {"channels form is right for both kinds and all windows, and touches nothing else", channels},
     {"global pool of a plane is right for every number of pixels", global_plane},
     {"global pool of pixel-major channels is right for every part of them", global_channels},

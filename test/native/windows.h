@@ -21,7 +21,7 @@ struct Windows {
 inline Windows random_windows(int width, int kernel, int pad, int stride, Random& random) {
   Windows w = {};
   w.width = width;
-  w.height = random.between(1, 7);
+  w.height = random.between(1, 18);
   w.kernel = kernel;
   w.stride = stride;
   w.pad_x = pad;
@@ -44,28 +44,8 @@ inline void begin_windows_case(const Windows& w, const char* what, int a, int b)
              w.kernel, w.pad_y, w.pad_x, w.stride, w.rows, w.columns, w.begin, w.end, what, a, b);
 }
 
-// What kernels/rows makes of a plane for output rows [begin, end), written by the definition. Values that no window of
-// these rows covers are NaN: they may be loaded beside others, but must not show.
-inline Buffer<float> window_rows(const Tensor& in, const Windows& w, int columns, float fill) {
-  const int count = (w.end - w.begin - 1) * w.stride + w.kernel;
-  Buffer<float> rows("rows", 0, count * w.stride * columns);
-  for (int y = w.begin; y < w.end; y++) {
-    for (int x = 0; x < w.columns; x++) {
-      for (int ky = 0; ky < w.kernel; ky++) {
-        for (int kx = 0; kx < w.kernel; kx++) {
-          const int row = (y - w.begin) * w.stride + ky, column = x * w.stride + kx;
-          const int iy = w.top(y) + ky, ix = w.left(x) + kx;
-          rows[(row * w.stride + column % w.stride) * columns + column / w.stride] =
-              in.inside(iy, ix) ? in.at(0, iy, ix) : fill;
-        }
-      }
-    }
-  }
-  return rows;
-}
-
-// A pixel-major input of which only the rows that the windows touch exist, and of these only channels
-// [channel_begin, channel_end).
+// A pixel-major input (of one channel: a plane) of which only the rows that the windows touch exist, and of these only
+// channels [channel_begin, channel_end).
 inline Buffer<float> window_pixels(const Tensor& in, const Windows& w, ptrdiff_t stride, int channel_begin,
                                    int channel_end) {
   const int top = std::max(0, w.top(w.begin)), bottom = std::min(w.height, w.top(w.end - 1) + w.kernel);

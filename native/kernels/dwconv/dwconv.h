@@ -5,13 +5,14 @@
 
 namespace sn {
 
-struct DwconvPlanes {    // one channel
-  const float* rows;     // from kernels/rows, for windows of 3 columns
-  int columns;           // as there
+struct DwconvPlanes {  // one channel
+  const float* input;  // dense rows of `width` columns
+  int height, width;
+  int pad_y, pad_x;      // rows and columns of padding before
   int stride;            // 1 or 2
   const float* weights;  // bias, then the 3x3 window
-  float* output;         // dense rows of `width` columns
-  int width;
+  float* output;         // dense rows of `output_width` columns
+  int output_width;
   float lower;  // 0 for ReLU, -infinity for none
 };
 
@@ -27,8 +28,8 @@ struct DwconvChannels {
 };
 
 struct DwconvKernels {
-  // output rows [0, count), from rows that start at the first window's first row. Writes nothing else.
-  void (*planes)(const DwconvPlanes&, int count);
+  // Output rows [begin, end). Touches nothing beyond the rows of their windows.
+  void (*planes)(const DwconvPlanes&, int begin, int end);
   // Output rows [begin, end), channels [channel_begin, channel_end); touches nothing beyond them. channel_begin must be
   // a multiple of the lanes, channel_end too or equal to channels.
   void (*channels)(const DwconvChannels&, int begin, int end, int channel_begin, int channel_end);

@@ -2,6 +2,13 @@
 #include "kernels/dwconv/dwconv.h"
 
 #include "simd/avx2.h"
+
+namespace sn {
+namespace {
+constexpr int kDwconvRows = 2;
+}  // namespace
+}  // namespace sn
+
 #include "kernels/dwconv/dwconv_tile.inl"
 
 const sn::DwconvKernels sn::dwconv_avx2 = kDwconv;

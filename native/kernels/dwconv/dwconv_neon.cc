@@ -2,6 +2,17 @@
 #include "kernels/dwconv/dwconv.h"
 
 #include "simd/neon.h"
+
+namespace sn {
+namespace {
+#if defined(__aarch64__)
+constexpr int kDwconvRows = 4;
+#else
+constexpr int kDwconvRows = 2;
+#endif
+}  // namespace
+}  // namespace sn
+
 #include "kernels/dwconv/dwconv_tile.inl"
 
 const sn::DwconvKernels sn::dwconv_neon = kDwconv;

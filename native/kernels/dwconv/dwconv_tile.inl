@@ -1,66 +1,112 @@
-// Depthwise convolution over the vectors of the including file's instruction set.
+// Depthwise convolution over the vectors of the including file's instruction set. The including file defines before
+//   kDwconvRows   output rows of a tile of the planes form
 namespace sn {
 namespace {
 
+// What the three columns of the windows of one vector of outputs read of a row: where the first begins, and which lanes
+// lie inside the plane. Stride 2 reads pairs of vectors and splits them by columns.
+template <int Stride>
+struct Columns {
+  static constexpr int kLoads = Stride == 1 ? 3 : 4;
+  ptrdiff_t first;
+  Mask mask[kLoads];
+
+  static constexpr int shift(int i) { return Stride == 1 ? i : i / 2 * 2 + i % 2 * kLanes; }
+  Columns(const DwconvPlanes& a, int column) : first(static_cast<ptrdiff_t>(column) * Stride - a.pad_x) {
+    const int left = column * Stride - a.pad_x;
+#pragma GCC unroll 4
+    for (int i = 0; i < kLoads; i++) mask[i] = lanes_between(-left - shift(i), a.width - left - shift(i));
+  }
+  bool inside(int width) const { return first >= 0 && first + shift(kLoads - 1) + kLanes <= width; }
+};
+
+template <int Stride, bool Inside>
+inline void load_columns(const float* row, const Columns<Stride>& columns, Vec (&in)[3]) {
+  constexpr int kLoads = Columns<Stride>::kLoads;
+  Vec v[kLoads];
+#pragma GCC unroll 4
+  for (int i = 0; i < kLoads; i++) {
+    const float* p = row + columns.first + Columns<Stride>::shift(i);
+    v[i] = Inside ? load(p) : load_masked(p, columns.mask[i]);
+  }
+  if constexpr (Stride == 1) {
+    in[0] = v[0], in[1] = v[1], in[2] = v[2];
+  } else {
+    Vec odd;
+    deinterleave(v[0], v[1], in[0], in[1]);
+    deinterleave(v[2], v[3], in[2], odd);
+  }
+}
+
 // R output rows of one vector of columns: rows that windows share are loaded once.
-template <int Stride, int R>
-inline void dwconv_block(const float* rows, ptrdiff_t columns, const Vec (&weight)[9], Vec bias, Vec (&acc)[R]) {
+template <int Stride, int R, bool Inside>
+inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, const Vec (&weight)[9], int y, float* out,
+                         int lanes) {
+  const Vec bias = set1(a.weights[0]), lower = set1(a.lower);
+  Vec acc[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) acc[r] = bias;
+  const int top = y * Stride - a.pad_y;
+  const float* row = a.input + static_cast<ptrdiff_t>(top) * a.width;
+#pragma GCC unroll 32
+  for (int i = 0; i < (R - 1) * Stride + 3; i++, row += a.width) {
+    if (top + i < 0 || top + i >= a.height) continue;
+    Vec in[3];
+    load_columns<Stride, Inside>(row, columns, in);
 #pragma GCC unroll 16
-  for (int y = 0; y < (R - 1) * Stride + 3; y++) {
+    for (int r = 0; r < R; r++) {
+      if (i < r * Stride || i >= r * Stride + 3) continue;
+#pragma GCC unroll 3
+      for (int t = 0; t < 3; t++) acc[r] = fma(in[t], weight[(i - r * Stride) * 3 + t], acc[r]);
+    }
+  }
 #pragma GCC unroll 16
-    for (int x = 0; x < 3; x++) {
-      const Vec in = load(rows + y * Stride * columns + (x % Stride) * columns + x / Stride);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; r++) {
-        if (y >= r * Stride && y < r * Stride + 3) acc[r] = fma(in, weight[(y - r * Stride) * 3 + x], acc[r]);
-      }
+  for (int r = 0; r < R; r++, out += a.output_width) {
+    if (lanes == kLanes) {
+      store(out, max(acc[r], lower));
+    } else {
+      store_partial(out, max(acc[r], lower), lanes);
     }
   }
 }
 
-template <int Stride, int R>
-inline void dwconv_rows(const DwconvPlanes& a, const Vec (&weight)[9], const float* rows, float* out) {
-  const Vec bias = set1(a.weights[0]), lower = set1(a.lower);
-  for (int x = 0; x < a.width; x += kLanes) {
-    const int left = a.width - x;
-    // The last vector of a row steps back over columns already written rather than past the row's end.
-    const int at = left >= kLanes ? x : a.width >= kLanes ? a.width - kLanes : 0;
-    Vec acc[R];
-    dwconv_block<Stride, R>(rows + at, a.columns, weight, bias, acc);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; r++) {
-      float* p = out + static_cast<ptrdiff_t>(r) * a.width + at;
-      if (a.width >= kLanes) {
-        store(p, max(acc[r], lower));
-      } else {
-        store_partial(p, max(acc[r], lower), a.width);
-      }
-    }
+// All rows of one vector of columns, in blocks as equal as can be.
+template <int Stride, int R, bool Inside>
+inline void dwconv_blocks(const DwconvPlanes& a, const Columns<Stride>& columns, const Vec (&weight)[9], int begin,
+                          int end, float* out, int lanes) {
+  int y = begin;
+  for (; y + R <= end; y += R, out += static_cast<ptrdiff_t>(R) * a.output_width) {
+    dwconv_block<Stride, R, Inside>(a, columns, weight, y, out, lanes);
+  }
+  if constexpr (R > 1) {
+    if (y < end) dwconv_blocks<Stride, (R > 4 ? 4 : R / 2), Inside>(a, columns, weight, y, end, out, lanes);
   }
 }
 
 template <int Stride>
-void dwconv_planes(const DwconvPlanes& a, int count) {
+void dwconv_planes(const DwconvPlanes& a, int begin, int end) {
   Vec weight[9];
 #pragma GCC unroll 16
   for (int t = 0; t < 9; t++) weight[t] = set1(a.weights[t + 1]);
-  const float* rows = a.rows;
-  float* out = a.output;
-  const ptrdiff_t pitch = static_cast<ptrdiff_t>(Stride) * Stride * a.columns;
-  int y = 0;
-  for (; y + 2 <= count; y += 2, rows += 2 * pitch, out += 2 * static_cast<ptrdiff_t>(a.width)) {
-    dwconv_rows<Stride, 2>(a, weight, rows, out);
+  const int lanes = a.output_width < kLanes ? a.output_width : kLanes;
+  for (int x = 0; x < a.output_width; x += kLanes) {
+    // The last vector of a row steps back over columns already written rather than past the row's end.
+    const int column = x + kLanes <= a.output_width || x == 0 ? x : a.output_width - kLanes;
+    const Columns<Stride> columns(a, column);
+    float* out = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + column;
+    if (columns.inside(a.width)) {
+      dwconv_blocks<Stride, kDwconvRows, true>(a, columns, weight, begin, end, out, lanes);
+    } else {
+      dwconv_blocks<Stride, kDwconvRows, false>(a, columns, weight, begin, end, out, lanes);
+    }
   }
-  if (y < count) dwconv_rows<Stride, 1>(a, weight, rows, out);
 }
 
-void planes(const DwconvPlanes& a, int count) {
+void planes(const DwconvPlanes& a, int begin, int end) {
   if (a.stride == 1) {
-    dwconv_planes<1>(a, count);
+    dwconv_planes<1>(a, begin, end);
   } else {
-    dwconv_planes<2>(a, count);
+    dwconv_planes<2>(a, begin, end);
   }
 }
 

@@ -17,10 +17,11 @@ struct PoolWindow {
 
 struct PoolPlanes {  // one channel
   PoolWindow window;
-  const float* rows;  // from kernels/rows, filled with 0 (average) or -infinity (maximum)
-  int columns;        // as there
-  float* output;      // dense rows of `width` columns
-  int width;
+  const float* input;  // dense rows of `width` columns
+  int height, width;
+  int pad_y, pad_x;  // rows and columns of padding before
+  float* output;     // dense rows of `output_width` columns
+  int output_width;
 };
 
 struct PoolChannels {
@@ -35,9 +36,8 @@ struct PoolChannels {
 };
 
 struct PoolKernels {
-  // `count` output rows of one plane from output row `first` on, which is where output begins and whose windows are
-  // where the rows begin.
-  void (*planes)(const PoolPlanes&, int first, int count);
+  // Output rows [begin, end). Touches nothing beyond the rows of their windows.
+  void (*planes)(const PoolPlanes&, int begin, int end);
   // Output rows [begin, end).
   void (*channels)(const PoolChannels&, int begin, int end);
   // Mean (or maximum) of `pixels` values of one plane.

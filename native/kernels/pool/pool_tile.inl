@@ -4,55 +4,94 @@ namespace {
 
 inline Vec pool_join(bool average, Vec a, Vec b) { return average ? add(a, b) : max(a, b); }
 
+// One vector of values of a plane's row, joined with those of the window's other rows [first, last).
+template <bool Average>
+inline Vec pool_column(const float* plane, ptrdiff_t width, int first, int last, ptrdiff_t column) {
+  const Mask inside = lanes_between(static_cast<int>(-column), static_cast<int>(width - column));
+  const Vec fill = set1(Average ? 0.0f : -INFINITY);
+  Vec acc = fill;
+  for (int y = first; y < last; y++) acc = pool_join(Average, acc, load_masked(plane + y * width + column, inside, fill));
+  return acc;
+}
+
+// Rows are joined first and columns then, for columns of outputs with a stride lie in different lanes. Kernel and Stride
+// are 0 where they are not known before.
 template <bool Average, int Kernel, int Stride>
-inline void pool_rows(const PoolPlanes& a, int first, int count) {
+inline void pool_rows(const PoolPlanes& a, int begin, int end) {
   const PoolWindow& window = a.window;
-  // Kernel 0: any.
-  const int kernel = Kernel ? Kernel : window.kernel, stride = Kernel ? Stride : window.stride;
+  const int kernel = Kernel ? Kernel : window.kernel;
   const Vec lower = set1(window.lower);
-  const ptrdiff_t pitch = static_cast<ptrdiff_t>(stride) * a.columns;
-  float* out = a.output;
-  for (int y = 0; y < count; y++, out += a.width) {
-    const float* rows = a.rows + y * stride * pitch;
-    const Vec row_scale = set1(Average ? window.row_scale[first + y] : 1.0f);
-    for (int x = 0; x < a.width; x += kLanes) {
+  const int lanes = a.output_width < kLanes ? a.output_width : kLanes;
+  for (int y = begin; y < end; y++) {
+    float* out = a.output + static_cast<ptrdiff_t>(y) * a.output_width;
+    const int top = y * window.stride - a.pad_y;
+    const int first = top < 0 ? 0 : top, last = a.height < top + kernel ? a.height : top + kernel;
+    const Vec row_scale = set1(Average ? window.row_scale[y] : 1.0f);
+    for (int x = 0; x < a.output_width; x += kLanes) {
+      // The last vector of a row steps back over columns already written rather than past the row's end.
+      const int at = x + kLanes <= a.output_width || x == 0 ? x : a.output_width - kLanes;
+      const ptrdiff_t left = static_cast<ptrdiff_t>(at) * window.stride - a.pad_x;
       Vec acc = set1(Average ? 0.0f : -INFINITY);
+      const auto column = [&](ptrdiff_t at) { return pool_column<Average>(a.input, a.width, first, last, at); };
 #pragma GCC unroll 4
-      for (int ky = 0; ky < kernel; ky++) {
-#pragma GCC unroll 4
-        for (int kx = 0; kx < kernel; kx++) {
-          acc = pool_join(Average, acc, load(rows + ky * pitch + (kx % stride) * a.columns + kx / stride + x));
+      for (int kx = 0; kx < kernel; kx += Stride) {
+        if constexpr (Stride == 1) {
+          acc = pool_join(Average, acc, column(left + kx));
+        } else {
+          Vec even, odd;
+          deinterleave(column(left + kx), column(left + kx + kLanes), even, odd);
+          acc = pool_join(Average, acc, even);
+          if (kx + 1 < kernel) acc = pool_join(Average, acc, odd);
         }
       }
-      const int left = a.width - x;
       if (Average) {
-        const float* scale = window.column_scale + x;
-        acc = mul(acc, mul(row_scale, left >= kLanes ? load(scale) : load_partial(scale, left)));
+        const float* scale = window.column_scale + at;
+        acc = mul(acc, mul(row_scale, lanes == kLanes ? load(scale) : load_partial(scale, lanes)));
       }
       acc = max(acc, lower);
-      if (left >= kLanes) {
-        store(out + x, acc);
+      if (lanes == kLanes) {
+        store(out + at, acc);
       } else {
-        store_partial(out + x, acc, left);
+        store_partial(out + at, acc, lanes);
       }
     }
   }
 }
 
+// Any stride, value by value.
 template <bool Average>
-inline void pool_planes_of(const PoolPlanes& a, int first, int count) {
-  if (a.window.kernel == 3 && a.window.stride == 2) {
-    pool_rows<Average, 3, 2>(a, first, count);
-  } else {
-    pool_rows<Average, 0, 0>(a, first, count);
+void pool_values(const PoolPlanes& a, int begin, int end) {
+  const PoolWindow& window = a.window;
+  for (int y = begin; y < end; y++) {
+    const int top = y * window.stride - a.pad_y;
+    for (int x = 0; x < a.output_width; x++) {
+      const int left = x * window.stride - a.pad_x;
+      float acc = Average ? 0.0f : -INFINITY;
+      for (int iy = top < 0 ? 0 : top; iy < a.height && iy < top + window.kernel; iy++) {
+        for (int ix = left < 0 ? 0 : left; ix < a.width && ix < left + window.kernel; ix++) {
+          const float value = a.input[static_cast<ptrdiff_t>(iy) * a.width + ix];
+          acc = Average ? acc + value : acc < value ? value : acc;
+        }
+      }
+      if (Average) acc *= window.row_scale[y] * window.column_scale[x];
+      a.output[static_cast<ptrdiff_t>(y) * a.output_width + x] = acc < window.lower ? window.lower : acc;
+    }
   }
 }
 
-void pool_planes(const PoolPlanes& a, int first, int count) {
+template <bool Average>
+inline void pool_planes_of(const PoolPlanes& a, int begin, int end) {
+  if (a.window.stride > 2) return pool_values<Average>(a, begin, end);
+  if (a.window.stride == 1) return pool_rows<Average, 0, 1>(a, begin, end);
+  if (a.window.kernel == 3) return pool_rows<Average, 3, 2>(a, begin, end);
+  pool_rows<Average, 0, 2>(a, begin, end);
+}
+
+void pool_planes(const PoolPlanes& a, int begin, int end) {
   if (a.window.average) {
-    pool_planes_of<true>(a, first, count);
+    pool_planes_of<true>(a, begin, end);
   } else {
-    pool_planes_of<false>(a, first, count);
+    pool_planes_of<false>(a, begin, end);
   }
 }
 

@@ -19,7 +19,7 @@ inline void split_row(const float* from, int width, ptrdiff_t readable, float* e
   int x = 0;
   for (; 2 * x < width && 2 * (x + kLanes) <= readable; x += kLanes) {
     Vec e, o;
-    even_odd(from + 2 * x, e, o);
+    deinterleave(load(from + 2 * x), load(from + 2 * x + kLanes), e, o);
     store(even + x, e);
     store(odd + x, o);
   }
