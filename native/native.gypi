@@ -46,6 +46,7 @@
       'plan/plan.cc',
       'plan/profile.cc',
       'plan/run.cc',
+      'plan/schedule.cc',
     ],
     'addon_files': [
       'addon/addon.cc',

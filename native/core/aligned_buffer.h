@@ -1,13 +1,18 @@
-// Float storage on a cache line boundary, zeroed where not asked otherwise.
+// Float storage on a cache line boundary, zeroed where not asked otherwise. Large storage asks for huge pages: kernels go
+// through many planes or panels at once, more than a TLB holds pages of 4 KB.
 #pragma once
 #include <cstddef>
 #include <cstring>
 #include <memory>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace sn {
 
-constexpr std::align_val_t kCacheLine{64};
+constexpr size_t kCacheLine = 64, kHugePage = 2 << 20;
 
 class AlignedBuffer {
  public:
@@ -15,7 +20,13 @@ class AlignedBuffer {
   // Throws std::bad_alloc.
   explicit AlignedBuffer(size_t floats, bool zeroed = true) : floats_(floats) {
     if (floats == 0) return;
-    data_.reset(static_cast<float*>(::operator new(floats * sizeof(float), kCacheLine)));
+    const size_t bytes = floats * sizeof(float);
+    const std::align_val_t alignment{bytes < kHugePage ? kCacheLine : kHugePage};
+    data_ = Data(static_cast<float*>(::operator new(bytes, alignment)), {alignment});
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    // Only whole pages of the storage's own. Without them it is as right.
+    if (bytes >= kHugePage) static_cast<void>(madvise(data_.get(), bytes / kHugePage * kHugePage, MADV_HUGEPAGE));
+#endif
     if (zeroed) std::memset(data_.get(), 0, floats * sizeof(float));
   }
 
@@ -24,9 +35,11 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(float* p) const { ::operator delete(p, kCacheLine); }
+    std::align_val_t alignment;
+    void operator()(float* p) const { ::operator delete(p, alignment); }
   };
-  std::unique_ptr<float, Free> data_;
+  using Data = std::unique_ptr<float, Free>;
+  Data data_{nullptr, {std::align_val_t{kCacheLine}}};
   size_t floats_ = 0;
 };
 

@@ -1,11 +1,27 @@
-// Where activations lie: every tensor lives from the operation that first writes it to the one that last reads it, and
-// tensors whose lives do not overlap share memory. A sum with a residual that nobody needs afterwards is made in place.
+// Where activations lie: every tensor lives from the step that first writes it to the one that last reads it, steps that
+// take turns counting as one; and tensors whose lives do not overlap share memory. A sum with a residual that nobody needs
+// afterwards is made in place.
 #include <algorithm>
 #include <numeric>
 
 #include "plan/plan.h"
 
 namespace sn {
+
+// Whether a step writes where its residual lies.
+bool Plan::overwrites(int step) const {
+  const Op& op = *steps_[step].op;
+  if (op.kind == OpKind::kSum) return false;  // reorders channels
+  if (op.residual < 0 || is_input(op.residual) || !whole(op.residual) || !whole(op.output)) return false;
+  const int from = graph_.values[op.residual].tensor;
+  if (graph_.values[op.input].tensor == from) return false;
+  const auto is_from = [&](int value) { return value >= 0 && graph_.values[value].tensor == from; };
+  for (size_t s = step + 1; s < steps_.size(); s++) {
+    const Op& later = *steps_[s].op;
+    if (is_from(later.input) || is_from(later.residual) || is_from(later.factor) || is_from(later.output)) return false;
+  }
+  return true;
+}
 
 void Plan::place() {
   struct Life {
@@ -40,12 +56,15 @@ void Plan::place() {
   };
   for (int i = 0; i < count; i++) {
     const Op& op = graph_.ops[i];
-    if (op.residual < 0 || is_input(op.residual) || !whole(op.residual) || !whole(op.output)) continue;
+    if (!overwrites(i)) continue;
     const int from = owner(graph_.values[op.residual].tensor), to = graph_.values[op.output].tensor;
-    if (lives[from].last != i || graph_.values[op.input].tensor == graph_.values[op.residual].tensor) continue;
-    if (op.kind == OpKind::kSum) continue;  // reorders channels
     lives[to].owner = from;
     lives[from].last = std::max(lives[from].last, lives[to].last);
+  }
+  for (Life& life : lives) {
+    if (life.first < 0) continue;
+    life.first = segments_[life.first];
+    while (life.last + 1 < count && segments_[life.last + 1] == segments_[life.last]) life.last++;
   }
 
   std::vector<int> order(lives.size());

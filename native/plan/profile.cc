@@ -46,10 +46,14 @@ double products_per_value(const FusedGraph& graph, const Op& op) {
 // The seconds of each step of a run.
 class Stopwatch : public StepObserver {
  public:
-  void start() { steps_.clear(), begin_ = Clock::now(); }
-  void step_done(int) override {
+  explicit Stopwatch(size_t steps) : steps_(steps) {}
+  void start() {
+    std::fill(steps_.begin(), steps_.end(), 0.0);
+    begin_ = Clock::now();
+  }
+  void piece_done(int step) override {
     const Clock::time_point now = Clock::now();
-    steps_.push_back(std::chrono::duration<double>(now - begin_).count());
+    steps_[step] += std::chrono::duration<double>(now - begin_).count();
     begin_ = now;
   }
   const std::vector<double>& steps() const { return steps_; }
@@ -116,9 +120,9 @@ Profile Plan::profile(float* arena, ThreadPool& pool, int runs, const Cancellati
 
   Profile profile;
   profile.peak = measure_peak(kernels_.peak);
-  Stopwatch watch;
+  Stopwatch watch(steps_.size());
   std::vector<double> whole(runs);
-  std::vector<std::vector<double>> steps;
+  std::vector<std::vector<double>> steps(steps_.size());
   for (int run = -kWarmUps; run < runs; run++) {
     const Clock::time_point begin = Clock::now();
     watch.start();
@@ -127,7 +131,6 @@ Profile Plan::profile(float* arena, ThreadPool& pool, int runs, const Cancellati
     }
     if (run < 0) continue;
     whole[run] = seconds_since(begin);
-    steps.resize(watch.steps().size());
     for (size_t s = 0; s < steps.size(); s++) steps[s].push_back(watch.steps()[s]);
   }
   // The clock of a core that has warmed up, or cooled down.

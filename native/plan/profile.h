@@ -7,10 +7,10 @@
 
 namespace sn {
 
-// Told of each step once it is done, in order, on the thread that called Plan::run.
+// Told of each piece of a step once it is done, on the thread that called Plan::run.
 class StepObserver {
  public:
-  virtual void step_done(int step) = 0;
+  virtual void piece_done(int step) = 0;
 
  protected:
   ~StepObserver() = default;

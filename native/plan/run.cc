@@ -1,6 +1,8 @@
-// One image through a plan. Every step is a number of units, which the threads of the pool take.
+// One image through a plan. Every piece of a step is a number of units, which the threads of the pool take.
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <utility>
 
 #include "plan/plan.h"
 
@@ -16,10 +18,20 @@ struct Plan::Frame {
   const float* input;
   float* arena;
   const Cancellation& cancellation;
+  const Piece* piece = nullptr;
   const Step* step = nullptr;
 
+  // Where the window of a tensor begins.
+  ptrdiff_t start(int value) const {
+    return value == step->op->output     ? piece->output_start
+           : value == step->op->input    ? piece->input_start
+           : value == step->op->residual ? piece->residual_start
+                                         : 0;
+  }
+  // As if all of its pixels were there.
   float* tensor(int value) const {
-    return plan.is_input(value) ? const_cast<float*>(input) : arena + plan.placement(value).offset;
+    if (plan.is_input(value)) return const_cast<float*>(input);
+    return arena + plan.placement(value).offset - start(value);
   }
   // The value's first channel.
   float* data(int value) const {
@@ -27,9 +39,16 @@ struct Plan::Frame {
   }
   float* scratch(int thread) const { return arena + plan.arena_floats_ + thread * plan.scratch_floats_; }
 
+  // The unit's rows or pixels.
+  std::pair<ptrdiff_t, ptrdiff_t> range(int unit) const {
+    const ptrdiff_t begin = piece->begin + unit % piece->blocks * piece->block;
+    return {begin, std::min(begin + piece->block, piece->end)};
+  }
+
+  void slide(int channel) const;
   void pointwise(int unit) const;
   void conv(int unit, float* scratch) const;
-  void depthwise(int unit, float* scratch) const;
+  void depthwise(int unit) const;
   void pool(int unit, float* scratch) const;
   void global_pool(int unit) const;
   void scale(int unit) const;
@@ -37,14 +56,20 @@ struct Plan::Frame {
   void copy(int value, float* output) const;
 };
 
+// The channels of the tensor, moved within its window.
+void Plan::Frame::slide(int channel) const {
+  float* plane = tensor(step->op->output) + channel * plan.placement(step->op->output).channel_stride;
+  plane += piece->output_start;
+  std::memmove(plane, plane + (piece->output_start - piece->slide_from), piece->kept * sizeof(float));
+}
+
 void Plan::Frame::pointwise(int unit) const {
   const Op& op = *step->op;
   const Placement& in = plan.placement(op.input);
   const Placement& out = plan.placement(op.output);
-  const int block = unit % step->blocks, panel = unit / step->blocks % step->panels;
-  const int group = unit / (step->blocks * step->panels);
+  const auto [begin, end] = range(unit);
+  const int panel = unit / piece->blocks % step->panels, group = unit / (piece->blocks * step->panels);
   const int k = group_inputs(plan.graph_, op), n = group_outputs(plan.graph_, op);
-  const ptrdiff_t begin = block * step->block, end = std::min(begin + step->block, out.pixels());
   const ptrdiff_t first = static_cast<ptrdiff_t>(group) * n;
   const float* weights = step->weights + group * step->group_weights;
   const int32_t* offsets = step->input_offsets.data() + static_cast<ptrdiff_t>(group) * k;
@@ -67,14 +92,14 @@ void Plan::Frame::conv(int unit, float* scratch) const {
   const Op& op = *step->op;
   const Placement& in = plan.placement(op.input);
   const Placement& out = plan.placement(op.output);
-  const int group = unit / step->blocks, first_row = unit % step->blocks * step->band;
-  const int rows = std::min(step->band, out.height - first_row);
+  const auto [first_row, end] = range(unit);
+  const int group = unit / piece->blocks, rows = static_cast<int>(end - first_row);
   const int k = group_inputs(plan.graph_, op), n = group_outputs(plan.graph_, op);
   const int pitch = op.stride * step->columns, scratch_rows = (step->band - 1) * op.stride + op.kernel;
   for (int c = 0; c < k; c++) {
     const float* plane = tensor(op.input) + step->input_offsets[group * k + c];
     plan.kernels_.rows.fill({plane, in.height, in.width, step->pad_x, op.stride, step->columns, 0.0f},
-                            first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel,
+                            static_cast<int>(first_row) * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel,
                             scratch + static_cast<ptrdiff_t>(c) * scratch_rows * pitch);
   }
   PwconvPlanes a = {k * op.kernel * op.kernel,
@@ -93,28 +118,24 @@ void Plan::Frame::conv(int unit, float* scratch) const {
   }
 }
 
-void Plan::Frame::depthwise(int unit, float* scratch) const {
+void Plan::Frame::depthwise(int unit) const {
   const Op& op = *step->op;
   const Placement& in = plan.placement(op.input);
   const Placement& out = plan.placement(op.output);
   const float lower = op.relu ? 0.0f : kNoLimit;
+  const auto [begin, end] = range(unit);
   if (step->form == Layout::kChannels) {
     const int channels = plan.graph_.values[op.output].channels;
     plan.kernels_.dwconv.channels({data(op.input), in.height, in.width, channels, step->pad_y, step->pad_x, op.stride,
                                    step->weights, data(op.output), out.width, lower},
-                                  unit, unit + 1, 0, channels);
+                                  static_cast<int>(begin), static_cast<int>(end), 0, channels);
     return;
   }
-  const int channel = unit / step->blocks, first_row = unit % step->blocks * step->band;
-  const int rows = std::min(step->band, out.height - first_row);
-  plan.kernels_.rows.fill({data(op.input) + channel * in.channel_stride, in.height, in.width, step->pad_x, op.stride,
-                           step->columns, 0.0f},
-                          first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel, scratch);
-  plan.kernels_.dwconv.planes({scratch, step->columns, op.stride, step->weights + 10 * static_cast<ptrdiff_t>(channel),
-                               data(op.output) + channel * out.channel_stride +
-                                   static_cast<ptrdiff_t>(first_row) * out.width,
-                               out.width, lower},
-                              rows);
+  const ptrdiff_t channel = unit / piece->blocks;
+  plan.kernels_.dwconv.planes({data(op.input) + channel * in.channel_stride, in.height, in.width, step->pad_y,
+                               step->pad_x, op.stride, step->weights + 10 * channel,
+                               data(op.output) + channel * out.channel_stride, out.width, lower},
+                              static_cast<int>(begin), static_cast<int>(end));
 }
 
 void Plan::Frame::pool(int unit, float* scratch) const {
@@ -123,29 +144,30 @@ void Plan::Frame::pool(int unit, float* scratch) const {
   const Placement& out = plan.placement(op.output);
   const PoolWindow window = {
       op.average, op.kernel, op.stride, step->row_scale.data(), step->column_scale.data(), op.relu ? 0.0f : kNoLimit};
+  const auto range_of = range(unit);
+  const int begin = static_cast<int>(range_of.first), end = static_cast<int>(range_of.second);
   if (step->form == Layout::kChannels) {
     plan.kernels_.pool.channels({window, data(op.input), in.pixel_stride, in.height, in.width,
                                  plan.graph_.values[op.output].channels, step->pad_y, step->pad_x, data(op.output),
                                  out.pixel_stride, out.width},
-                                unit, unit + 1);
+                                begin, end);
     return;
   }
-  const int first_channel = unit / step->blocks * step->tile, first_row = unit % step->blocks * step->band;
-  const int rows = std::min(step->band, out.height - first_row), pixels = rows * out.width;
+  const int first_channel = unit / piece->blocks * step->tile;
   const int count = std::min(step->tile, plan.graph_.values[op.output].channels - first_channel);
-  float* output = data(op.output) + first_channel * out.channel_stride +
-                  static_cast<ptrdiff_t>(first_row) * out.width * out.pixel_stride;
-  float* pooled = step->tile == 1 ? output : scratch + step->window_floats;
+  float* const output = data(op.output) + first_channel * out.channel_stride;
+  const ptrdiff_t first = static_cast<ptrdiff_t>(begin) * out.width,
+                  pixels = end * static_cast<ptrdiff_t>(out.width) - first;
   for (int c = 0; c < count; c++) {
-    plan.kernels_.rows.fill({data(op.input) + (first_channel + c) * in.channel_stride, in.height, in.width, step->pad_x,
-                             op.stride, step->columns, op.average ? 0.0f : kNoLimit},
-                            first_row * op.stride - step->pad_y, (rows - 1) * op.stride + op.kernel, scratch);
-    plan.kernels_.pool.planes({window, scratch, step->columns, pooled + static_cast<ptrdiff_t>(c) * pixels, out.width},
-                              first_row, rows);
+    float* const plane = step->tile == 1 ? output : scratch + c * pixels - first;
+    plan.kernels_.pool.planes({window, data(op.input) + (first_channel + c) * in.channel_stride, in.height, in.width,
+                               step->pad_y, step->pad_x, plane, out.width},
+                              begin, end);
   }
   if (step->tile == 1) return;
-  for (int p = 0; p < pixels; p++, output += out.pixel_stride) {
-    for (int c = 0; c < count; c++) output[c] = pooled[static_cast<ptrdiff_t>(c) * pixels + p];
+  for (ptrdiff_t p = 0; p < pixels; p++) {
+    float* const pixel = output + (first + p) * out.pixel_stride;
+    for (int c = 0; c < count; c++) pixel[c] = scratch[c * pixels + p];
   }
 }
 
@@ -193,6 +215,8 @@ void Plan::Frame::sum(int channel) const {
               op.relu ? 0.0f : kNoLimit);
 }
 
+void Plan::slide_unit(void* frame, int, int unit) { static_cast<const Frame*>(frame)->slide(unit); }
+
 void Plan::run_unit(void* context, int thread, int unit) {
   const Frame& frame = *static_cast<const Frame*>(context);
   const Op& op = *frame.step->op;
@@ -201,7 +225,7 @@ void Plan::run_unit(void* context, int thread, int unit) {
     case OpKind::kPointwise:
     case OpKind::kFullyConnected: return frame.pointwise(unit);
     case OpKind::kConv: return frame.conv(unit, frame.scratch(thread));
-    case OpKind::kDepthwise: return frame.depthwise(unit, frame.scratch(thread));
+    case OpKind::kDepthwise: return frame.depthwise(unit);
     case OpKind::kPool: return frame.pool(unit, frame.scratch(thread));
     case OpKind::kGlobalPool: return frame.global_pool(unit);
     case OpKind::kScale: return frame.scale(unit);
@@ -228,15 +252,22 @@ bool Plan::run(const float* input, float* const* outputs, float* arena, ThreadPo
   for (size_t i = 0; i < ready_.size(); i++) {
     if (outputs[i]) last = std::max(last, ready_[i]);
   }
-  for (int s = 0; s <= last; s++) {
-    frame.step = &steps_[s];
-    pool.run(steps_[s].units, run_unit, &frame);
-    if (cancellation.cancelled()) return false;
-    // At once: the tensor's memory may be another's after the next step.
-    for (size_t i = 0; i < ready_.size(); i++) {
-      if (outputs[i] && ready_[i] == s) frame.copy(graph_.outputs[i], outputs[i]);
+  for (const Piece& piece : pieces_) {
+    if (segments_[piece.step] > last) break;
+    frame.piece = &piece;
+    frame.step = &steps_[piece.step];
+    if (piece.kept > 0 && piece.slide_from != piece.output_start) {
+      pool.run(graph_.tensors[graph_.values[frame.step->op->output].tensor].channels, slide_unit, &frame);
     }
-    if (observer) observer->step_done(s);
+    pool.run(piece.units, run_unit, &frame);
+    if (cancellation.cancelled()) return false;
+    // At once: the tensor's memory may be another's after the next step. What is asked for ends its segment.
+    for (size_t i = 0; i < ready_.size(); i++) {
+      if (outputs[i] && ready_[i] == piece.step && piece.end == extent(piece.step)) {
+        frame.copy(graph_.outputs[i], outputs[i]);
+      }
+    }
+    if (observer) observer->piece_done(piece.step);
   }
   return true;
 }

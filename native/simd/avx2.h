@@ -54,6 +54,10 @@ inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   even = _mm256_shuffle_ps(lo, hi, 0x88);
   odd = _mm256_shuffle_ps(lo, hi, 0xdd);
 }
+inline Vec shift_in(Vec a, Vec b) {
+  const __m256i next = _mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
+  return _mm256_castsi256_ps(_mm256_alignr_epi8(next, _mm256_castps_si256(a), 4));
+}
 inline float sum(Vec a) {
   __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   s = _mm_add_ps(s, _mm_movehl_ps(s, s));

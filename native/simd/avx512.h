@@ -42,6 +42,9 @@ inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   even = _mm512_permutex2var_ps(a, at, b);
   odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(at, _mm512_set1_epi32(1)), b);
 }
+inline Vec shift_in(Vec a, Vec b) {
+  return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
+}
 inline float sum(Vec a) { return _mm512_reduce_add_ps(a); }
 inline float maximum(Vec a) { return _mm512_reduce_max_ps(a); }
 

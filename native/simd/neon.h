@@ -47,6 +47,7 @@ inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   even = v.val[0];
   odd = v.val[1];
 }
+inline Vec shift_in(Vec a, Vec b) { return vextq_f32(a, b, 1); }
 inline float sum(Vec a) {
   const float32x2_t s = vadd_f32(vget_low_f32(a), vget_high_f32(a));
   return vget_lane_f32(vpadd_f32(s, s), 0);

@@ -88,6 +88,43 @@ void isas_agree(const Kernels& kernels) {
   }
 }
 
+// All outputs of one image, by a plan of its own.
+std::vector<std::vector<float>> run_plan(SharedWeights& weights, const std::vector<float>& input, int height, int width,
+                                         int threads, const BandLimits& limits) {
+  const Plan plan(weights.graph, weights.kernels, weights.packed, height, width, threads, limits);
+  ThreadPool pool(threads);
+  const AlignedBuffer arena(plan.arena_floats());
+  std::vector<std::vector<float>> outputs;
+  std::vector<float*> pointers;
+  for (size_t i = 0; i < weights.graph.outputs.size(); i++) {
+    pointers.push_back(outputs.emplace_back(plan.output_size(i)).data());
+  }
+  plan.run(input.data(), pointers.data(), arena.data(), pool, Cancellation());
+  return outputs;
+}
+
+void bands_agree(const Kernels& kernels) {
+  for (uint64_t seed = 1; seed <= 150; seed++) {
+    Random random(seed);
+    if (random.skip()) continue;
+    const RandomNetwork network(random);
+    const int height = random.between(8, 150), width = random.between(8, 100), threads = random.between(1, 2);
+    const BandLimits limits = {0, 1 << random.between(0, 16)}, none = {PTRDIFF_MAX, 1};
+    begin_case("seed %llu, %dx%d, %d threads, bands of %td bytes", static_cast<unsigned long long>(seed), height, width,
+               threads, limits.band);
+    const std::vector<float> input = random_values(static_cast<size_t>(3) * height * width, random);
+    SharedWeights weights(network.graph, kernels);
+    try {
+      if (run_plan(weights, input, height, width, threads, limits) !=
+          run_plan(weights, input, height, width, 1, none)) {
+        fail("differs from whole planes");
+      }
+    } catch (const Error& error) {
+      if (error.code != ErrorCode::kInput) throw;  // padding rules that do not fit this size
+    }
+  }
+}
+
 void threads_at_once() {
   Random random(12);
   const RandomNetwork network(random);
@@ -227,6 +264,7 @@ void running_allocates_nothing() {
 
 const Test kTests[] = {
     {"random networks give what scalar kernels give, whatever the number of threads", isas_agree},
+    {"steps that take turns, band by band, give the same bits as steps one after another", bands_agree},
     {"threads at once, sharing weights and models, get the same bits", threads_at_once},
     {"the executor runs or gives back every job", executor_loses_nothing},
     {"cancelled runs end, and leave the model sound", cancelled_runs_stop},

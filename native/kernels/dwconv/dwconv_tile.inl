@@ -4,44 +4,39 @@ namespace sn {
 namespace {
 
 // What the three columns of the windows of one vector of outputs read of a row: where the first begins, and which lanes
-// lie inside the plane. Stride 2 reads pairs of vectors and splits them by columns.
+// lie inside the plane. Stride 2 reads successive vectors and splits them by columns.
 template <int Stride>
 struct Columns {
-  static constexpr int kLoads = Stride == 1 ? 3 : 4;
   ptrdiff_t first;
-  Mask mask[kLoads];
+  Mask mask[3];
 
-  static constexpr int shift(int i) { return Stride == 1 ? i : i / 2 * 2 + i % 2 * kLanes; }
+  static constexpr int shift(int i) { return Stride == 1 ? i : i * kLanes; }
   Columns(const DwconvPlanes& a, int column) : first(static_cast<ptrdiff_t>(column) * Stride - a.pad_x) {
     const int left = column * Stride - a.pad_x;
-#pragma GCC unroll 4
-    for (int i = 0; i < kLoads; i++) mask[i] = lanes_between(-left - shift(i), a.width - left - shift(i));
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; i++) mask[i] = lanes_between(-left - shift(i), a.width - left - shift(i));
   }
-  bool inside(int width) const { return first >= 0 && first + shift(kLoads - 1) + kLanes <= width; }
+  bool inside(int width) const { return first >= 0 && first + shift(2) + kLanes <= width; }
 };
 
 template <int Stride, bool Inside>
 inline void load_columns(const float* row, const Columns<Stride>& columns, Vec (&in)[3]) {
-  constexpr int kLoads = Columns<Stride>::kLoads;
-  Vec v[kLoads];
-#pragma GCC unroll 4
-  for (int i = 0; i < kLoads; i++) {
+#pragma GCC unroll 3
+  for (int i = 0; i < 3; i++) {
     const float* p = row + columns.first + Columns<Stride>::shift(i);
-    v[i] = Inside ? load(p) : load_masked(p, columns.mask[i]);
+    in[i] = Inside ? load(p) : load_masked(p, columns.mask[i]);
   }
-  if constexpr (Stride == 1) {
-    in[0] = v[0], in[1] = v[1], in[2] = v[2];
-  } else {
-    Vec odd;
-    deinterleave(v[0], v[1], in[0], in[1]);
-    deinterleave(v[2], v[3], in[2], odd);
+  if constexpr (Stride == 2) {
+    const Vec a = in[0], b = in[1];
+    deinterleave(a, b, in[0], in[1]);
+    in[2] = shift_in(in[0], in[2]);
   }
 }
 
 // R output rows of one vector of columns: rows that windows share are loaded once.
 template <int Stride, int R, bool Inside>
-inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, const Vec (&weight)[9], int y, float* out,
-                         int lanes) {
+inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, const Vec (&weight)[9], int y,
+                         float* out, int lanes) {
   const Vec bias = set1(a.weights[0]), lower = set1(a.lower);
   Vec acc[R];
 #pragma GCC unroll 16

@@ -6,55 +6,68 @@ inline Vec pool_join(bool average, Vec a, Vec b) { return average ? add(a, b) : 
 
 // One vector of values of a plane's row, joined with those of the window's other rows [first, last).
 template <bool Average>
-inline Vec pool_column(const float* plane, ptrdiff_t width, int first, int last, ptrdiff_t column) {
-  const Mask inside = lanes_between(static_cast<int>(-column), static_cast<int>(width - column));
+inline Vec pool_column(const float* column, ptrdiff_t width, int first, int last, Mask inside) {
   const Vec fill = set1(Average ? 0.0f : -INFINITY);
-  Vec acc = fill;
-  for (int y = first; y < last; y++) acc = pool_join(Average, acc, load_masked(plane + y * width + column, inside, fill));
+  Vec acc = load_masked(column + first * width, inside, fill);
+  for (int y = first + 1; y < last; y++) {
+    acc = pool_join(Average, acc, load_masked(column + y * width, inside, fill));
+  }
   return acc;
 }
 
-// Rows are joined first and columns then, for columns of outputs with a stride lie in different lanes. Kernel and Stride
-// are 0 where they are not known before.
+// The windows of one vector of output columns from `x` on. Rows are joined first and columns then, for with a stride of 2
+// the columns of neighbouring outputs lie in different lanes. Kernel is 0 where it is not known before.
 template <bool Average, int Kernel, int Stride>
-inline void pool_rows(const PoolPlanes& a, int begin, int end) {
+inline void pool_columns(const PoolPlanes& a, int begin, int end, int x, int lanes) {
+  static_assert(Kernel == 0 || (Kernel == 3 && Stride == 2));
   const PoolWindow& window = a.window;
-  const int kernel = Kernel ? Kernel : window.kernel;
-  const Vec lower = set1(window.lower);
-  const int lanes = a.output_width < kLanes ? a.output_width : kLanes;
-  for (int y = begin; y < end; y++) {
-    float* out = a.output + static_cast<ptrdiff_t>(y) * a.output_width;
-    const int top = y * window.stride - a.pad_y;
+  const int kernel = Kernel ? Kernel : window.kernel, left = x * Stride - a.pad_x;
+  const Vec lower = set1(window.lower), fill = set1(Average ? 0.0f : -INFINITY);
+  const auto inside = [&](int column) { return lanes_between(-column, a.width - column); };
+  const Mask known[3] = {inside(left), inside(left + kLanes), inside(left + 2 * kLanes)};
+  const Vec column_scale = !Average          ? fill
+                           : lanes == kLanes ? load(window.column_scale + x)
+                                             : load_partial(window.column_scale + x, lanes);
+  float* out = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + x;
+  for (int y = begin; y < end; y++, out += a.output_width) {
+    const int top = y * Stride - a.pad_y;
     const int first = top < 0 ? 0 : top, last = a.height < top + kernel ? a.height : top + kernel;
-    const Vec row_scale = set1(Average ? window.row_scale[y] : 1.0f);
-    for (int x = 0; x < a.output_width; x += kLanes) {
-      // The last vector of a row steps back over columns already written rather than past the row's end.
-      const int at = x + kLanes <= a.output_width || x == 0 ? x : a.output_width - kLanes;
-      const ptrdiff_t left = static_cast<ptrdiff_t>(at) * window.stride - a.pad_x;
-      Vec acc = set1(Average ? 0.0f : -INFINITY);
-      const auto column = [&](ptrdiff_t at) { return pool_column<Average>(a.input, a.width, first, last, at); };
-#pragma GCC unroll 4
+    const auto column = [&](int shift, Mask mask) {
+      return pool_column<Average>(a.input + left + shift, a.width, first, last, mask);
+    };
+    Vec acc = fill, even, odd;
+    if constexpr (Kernel == 3) {
+      deinterleave(column(0, known[0]), column(kLanes, known[1]), even, odd);
+      acc = pool_join(Average, pool_join(Average, even, odd), shift_in(even, column(2 * kLanes, known[2])));
+    } else {
       for (int kx = 0; kx < kernel; kx += Stride) {
+        const Vec one = column(kx, inside(left + kx));
         if constexpr (Stride == 1) {
-          acc = pool_join(Average, acc, column(left + kx));
+          acc = pool_join(Average, acc, one);
         } else {
-          Vec even, odd;
-          deinterleave(column(left + kx), column(left + kx + kLanes), even, odd);
+          deinterleave(one, column(kx + kLanes, inside(left + kx + kLanes)), even, odd);
           acc = pool_join(Average, acc, even);
           if (kx + 1 < kernel) acc = pool_join(Average, acc, odd);
         }
       }
-      if (Average) {
-        const float* scale = window.column_scale + at;
-        acc = mul(acc, mul(row_scale, lanes == kLanes ? load(scale) : load_partial(scale, lanes)));
-      }
-      acc = max(acc, lower);
-      if (lanes == kLanes) {
-        store(out + at, acc);
-      } else {
-        store_partial(out + at, acc, lanes);
-      }
     }
+    if (Average) acc = mul(acc, mul(set1(window.row_scale[y]), column_scale));
+    acc = max(acc, lower);
+    if (lanes == kLanes) {
+      store(out, acc);
+    } else {
+      store_partial(out, acc, lanes);
+    }
+  }
+}
+
+template <bool Average, int Kernel, int Stride>
+inline void pool_rows(const PoolPlanes& a, int begin, int end) {
+  const int lanes = a.output_width < kLanes ? a.output_width : kLanes;
+  for (int x = 0; x < a.output_width; x += kLanes) {
+    // The last vector of a row steps back over columns already written rather than past the row's end.
+    const int at = x + kLanes <= a.output_width || x == 0 ? x : a.output_width - kLanes;
+    pool_columns<Average, Kernel, Stride>(a, begin, end, at, lanes);
   }
 }
 
