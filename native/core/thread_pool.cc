@@ -1,14 +1,23 @@
 #include "core/thread_pool.h"
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 
 #include "core/flush_denormals.h"
+#include "core/processors.h"
 
 namespace sn {
 namespace {
 
 // About 50 microseconds: longer than any step leaves a helper idle, short enough to cost an idle process nothing.
 constexpr int kSpins = 2000;
+
+// Longer than any unit takes.
+constexpr std::chrono::milliseconds kPatience{1};
+
+// Jobs: of one run, of some two hundred.
+constexpr int kLeastAlone = 64, kMostAlone = 1 << 14;
 
 inline void relax() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -21,10 +30,11 @@ inline void relax() {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
+  threads = std::min(threads, available_processors());
   try {
     for (int i = 1; i < threads; i++) helpers_.emplace_back(&ThreadPool::help, this, i);
-  } catch (const std::exception&) {
-    // Fewer helpers than asked (a process limit, no memory) make a run slower, not wrong.
+  } catch (const std::system_error&) {
+    // Fewer helpers than asked (a process limit) make a run slower, not wrong.
   }
 }
 
@@ -37,51 +47,70 @@ ThreadPool::~ThreadPool() {
   for (std::thread& helper : helpers_) helper.join();
 }
 
-void ThreadPool::take_units(int thread) {
-  for (int unit; (unit = next_.fetch_add(1, std::memory_order_relaxed)) < units_;) work_(context_, thread, unit);
+bool ThreadPool::take_unit(int thread) {
+  uint64_t left = left_.load(std::memory_order_acquire);
+  do {
+    if (static_cast<uint32_t>(left) == 0) return false;
+  } while (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire));
+  work_(context_, thread, units_ - static_cast<int>(static_cast<uint32_t>(left)));
+  done_.fetch_add(1, std::memory_order_release);
+  return true;
+}
+
+// A helper that has lost its core in the middle of a unit holds up the run for as long as the system likes. Where that
+// happens the cores are somebody else's, so the next jobs are done without helpers, more of them each time.
+void ThreadPool::wait_for(int units) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point begin;
+  for (int spins = 0; done_.load(std::memory_order_acquire) < units; spins++) {
+    if (spins == kSpins) begin = Clock::now();
+    if (spins < kSpins) {
+      relax();
+    } else {
+      std::this_thread::yield();
+      if (Clock::now() - begin > kPatience) {
+        alone_ = penance_ = std::clamp(2 * penance_, kLeastAlone, kMostAlone);
+        good_ = 0;
+        begin = Clock::time_point::max();
+      }
+    }
+  }
+  if (++good_ >= kMostAlone) penance_ = 0;
 }
 
 void ThreadPool::run(int units, Work work, void* context) {
-  if (units == 1 || helpers_.empty()) {
+  if (units == 1 || helpers_.empty() || alone_ > 0) {
+    if (alone_ > 0) alone_--;
     for (int unit = 0; unit < units; unit++) work(context, 0, unit);
     return;
   }
   work_ = work;
   context_ = context;
   units_ = units;
-  next_.store(0, std::memory_order_relaxed);
-  busy_.store(static_cast<int>(helpers_.size()), std::memory_order_relaxed);
-  job_.fetch_add(1);
+  done_.store(0, std::memory_order_relaxed);
+  const uint64_t job = (left_.load(std::memory_order_relaxed) >> 32) + 1;
+  left_.store(job << 32 | static_cast<uint32_t>(units));
   if (sleeping_.load() > 0) {
     const std::lock_guard<std::mutex> lock(mutex_);
     wake_.notify_all();
   }
-  take_units(0);
-  for (int spins = 0; busy_.load(std::memory_order_acquire) > 0; spins++) {
-    // A helper without a core of its own needs this one.
-    if (spins < kSpins) {
-      relax();
-    } else {
-      std::this_thread::yield();
-    }
-  }
+  while (take_unit(0)) continue;
+  wait_for(units);
 }
 
 void ThreadPool::help(int thread) {
   const FlushDenormals flush;
-  unsigned seen = 0;
-  for (;;) {
-    for (int spins = 0; spins < kSpins && job_.load(std::memory_order_acquire) == seen && !stop_; spins++) relax();
-    if (job_.load(std::memory_order_acquire) == seen) {
-      std::unique_lock<std::mutex> lock(mutex_);
-      sleeping_.fetch_add(1);
-      wake_.wait(lock, [&] { return stop_ || job_.load() != seen; });
-      sleeping_.fetch_sub(1);
+  const auto called = [&] { return stop_ || static_cast<uint32_t>(left_.load()) > 0; };
+  while (!stop_) {
+    for (int spins = 0; spins < kSpins; spins++) {
+      if (take_unit(thread)) spins = 0;
+      if (stop_) return;
+      relax();
     }
-    if (stop_) return;
-    seen = job_.load(std::memory_order_acquire);
-    take_units(thread);
-    busy_.fetch_sub(1, std::memory_order_release);
+    std::unique_lock<std::mutex> lock(mutex_);
+    sleeping_.fetch_add(1);
+    wake_.wait(lock, called);
+    sleeping_.fetch_sub(1);
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -11,7 +12,7 @@ namespace sn {
 
 class ThreadPool {
  public:
-  // The calling thread counts as one: threads - 1 helpers are started.
+  // The calling thread counts as one. More threads than processors would only wait for each other, so no more are made.
   explicit ThreadPool(int threads);
   ~ThreadPool();
 
@@ -24,19 +25,24 @@ class ThreadPool {
 
  private:
   void help(int thread);
-  void take_units(int thread);
+  bool take_unit(int thread);
+  void wait_for(int units);
 
   std::vector<std::thread> helpers_;
+  // Of the present job. Only who has taken a unit reads them: until that is done they do not change.
   Work work_ = nullptr;
   void* context_ = nullptr;
   int units_ = 0;
-  std::atomic<int> next_{0};
-  std::atomic<int> busy_{0};      // helpers that have not finished the present job
-  std::atomic<unsigned> job_{0};  // counts jobs
-  std::atomic<bool> stop_{false};
+  // The job's number, and in the lower half its units that nobody has taken: a helper that comes late takes nothing, and
+  // nobody waits for it.
+  alignas(64) std::atomic<uint64_t> left_{0};
+  alignas(64) std::atomic<int> done_{0};
+  alignas(64) std::atomic<bool> stop_{false};
   std::atomic<int> sleeping_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
+  // Jobs to do without helpers, how many such jobs the last disappointment brought, and good jobs since.
+  int alone_ = 0, penance_ = 0, good_ = 0;
 };
 
 }  // namespace sn

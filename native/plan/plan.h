@@ -48,13 +48,13 @@ struct Step {
 };
 
 // What all threads compute together before they go on to the next piece: output rows [begin, end) of a step, or pixels
-// where the step is pointwise. Threads take it in units: `blocks` blocks of `block` rows or pixels, of each group or
-// channel.
+// where the step is pointwise. Threads take it in units: `blocks` blocks of `block` rows or pixels, of each group or of
+// each `channels` channels.
 struct Piece {
   int step = 0;
   ptrdiff_t begin = 0, end = 0;
   ptrdiff_t block = 1;
-  int blocks = 1, units = 1;
+  int blocks = 1, units = 1, channels = 1;
   // Where the windows of the tensors begin, in pixels.
   ptrdiff_t input_start = 0, residual_start = 0, output_start = 0;
   // First the output's window slides on, from slide_from to output_start: this many pixels of it are still needed.

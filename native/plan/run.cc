@@ -131,11 +131,14 @@ void Plan::Frame::depthwise(int unit) const {
                                   static_cast<int>(begin), static_cast<int>(end), 0, channels);
     return;
   }
-  const ptrdiff_t channel = unit / piece->blocks;
-  plan.kernels_.dwconv.planes({data(op.input) + channel * in.channel_stride, in.height, in.width, step->pad_y,
-                               step->pad_x, op.stride, step->weights + 10 * channel,
-                               data(op.output) + channel * out.channel_stride, out.width, lower},
-                              static_cast<int>(begin), static_cast<int>(end));
+  const ptrdiff_t first = unit / piece->blocks * piece->channels;
+  const ptrdiff_t last = std::min<ptrdiff_t>(first + piece->channels, plan.graph_.values[op.output].channels);
+  for (ptrdiff_t c = first; c < last; c++) {
+    plan.kernels_.dwconv.planes({data(op.input) + c * in.channel_stride, in.height, in.width, step->pad_y, step->pad_x,
+                                 op.stride, step->weights + 10 * c, data(op.output) + c * out.channel_stride, out.width,
+                                 lower},
+                                static_cast<int>(begin), static_cast<int>(end));
+  }
 }
 
 void Plan::Frame::pool(int unit, float* scratch) const {
@@ -153,21 +156,24 @@ void Plan::Frame::pool(int unit, float* scratch) const {
                                 begin, end);
     return;
   }
-  const int first_channel = unit / piece->blocks * step->tile;
-  const int count = std::min(step->tile, plan.graph_.values[op.output].channels - first_channel);
-  float* const output = data(op.output) + first_channel * out.channel_stride;
   const ptrdiff_t first = static_cast<ptrdiff_t>(begin) * out.width,
-                  pixels = end * static_cast<ptrdiff_t>(out.width) - first;
-  for (int c = 0; c < count; c++) {
-    float* const plane = step->tile == 1 ? output : scratch + c * pixels - first;
-    plan.kernels_.pool.planes({window, data(op.input) + (first_channel + c) * in.channel_stride, in.height, in.width,
-                               step->pad_y, step->pad_x, plane, out.width},
-                              begin, end);
-  }
-  if (step->tile == 1) return;
-  for (ptrdiff_t p = 0; p < pixels; p++) {
-    float* const pixel = output + (first + p) * out.pixel_stride;
-    for (int c = 0; c < count; c++) pixel[c] = scratch[c * pixels + p];
+                  pixels = static_cast<ptrdiff_t>(end) * out.width - first;
+  const int first_channel = unit / piece->blocks * piece->channels;
+  const int last_channel = std::min(first_channel + piece->channels, plan.graph_.values[op.output].channels);
+  for (int channel = first_channel; channel < last_channel; channel += step->tile) {
+    const int count = std::min(step->tile, last_channel - channel);
+    float* const output = data(op.output) + channel * out.channel_stride;
+    for (int c = 0; c < count; c++) {
+      float* const plane = step->tile == 1 ? output : scratch + c * pixels - first;
+      plan.kernels_.pool.planes({window, data(op.input) + (channel + c) * in.channel_stride, in.height, in.width,
+                                 step->pad_y, step->pad_x, plane, out.width},
+                                begin, end);
+    }
+    if (step->tile == 1) continue;
+    for (ptrdiff_t p = 0; p < pixels; p++) {
+      float* const pixel = output + (first + p) * out.pixel_stride;
+      for (int c = 0; c < count; c++) pixel[c] = scratch[c * pixels + p];
+    }
   }
 }
 

@@ -37,6 +37,30 @@ inline Vec add(Vec a, Vec b) { return _mm512_add_ps(a, b); }
 inline Vec mul(Vec a, Vec b) { return _mm512_mul_ps(a, b); }
 inline Vec max(Vec x, Vec lo) { return _mm512_max_ps(lo, x); }
 inline Vec fma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
+// A vector as four quarters of four lanes (no other instruction set has these). The four values at p in each quarter; or
+// each of the N values at p all over one.
+#define SN_QUARTERS
+inline Vec repeat_quarter(const float* p) { return _mm512_broadcast_f32x4(_mm_loadu_ps(p)); }
+template <int N>
+inline Vec spread_quarters(const float* p) {
+  const __m128 values = N == 4 ? _mm_loadu_ps(p) : _mm_maskz_loadu_ps((1 << N) - 1, p);
+  const __m512i at = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  return _mm512_permutevar_ps(_mm512_broadcast_f32x4(values), at);
+}
+// The first n values of quarter I, at p; touches nothing else.
+template <int I>
+inline Vec load_quarter(Vec v, const float* p, int n) {
+  return _mm512_insertf32x4(v, _mm_maskz_loadu_ps(static_cast<__mmask8>((1u << n) - 1), p), I);
+}
+template <int I>
+inline void store_quarter(float* p, Vec v, int n) {
+  __m128 quarter = _mm512_extractf32x4_ps(v, I);
+#if defined(__GNUC__)
+  // Or GCC makes a masked vextractf32x4 of both, which faults for lanes that the mask leaves out.
+  __asm__("" : "+x"(quarter));
+#endif
+  _mm_mask_storeu_ps(p, static_cast<__mmask8>((1u << n) - 1), quarter);
+}
 inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   even = _mm512_permutex2var_ps(a, at, b);

@@ -64,6 +64,54 @@ void planes_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t p
   }
 }
 
+#ifdef SN_QUARTERS
+// Calls f(std::integral_constant<int, I>()) for I from 0 to N - 1.
+template <class F, int... I>
+inline void each(std::integer_sequence<int, I...>, F f) {
+  (f(std::integral_constant<int, I>()), ...);
+}
+
+// MR output channels of the last pixels of a plane, `valid` of them, at most a quarter of a vector. Each quarter of a
+// vector is a channel, so that four channels cost what one would: 14x14 pixels are 12 vectors and a quarter.
+template <int MR>
+void planes_quarters_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t pixel, int valid) {
+  constexpr int kFours = (MR + 3) / 4;
+  constexpr auto fours = std::make_integer_sequence<int, kFours>();
+  constexpr auto channels = std::make_integer_sequence<int, MR>();
+  const auto weights = [](const float* p, auto q) {
+    return spread_quarters<(MR - 4 * q < 4 ? MR - 4 * q : 4)>(p + 4 * q);
+  };
+  // Two sums each, of every other k: three at a time would wait for each other.
+  Vec acc[kFours], odd[kFours];
+  each(fours, [&](auto q) { acc[q] = weights(w, q), odd[q] = set1(0.0f); });
+  const float* input = a.input + pixel;
+  const int32_t* const offsets = a.offsets;
+  int k = 0;
+  for (; k + 2 <= a.k; k += 2, w += 2 * MR) {
+    const Vec first = repeat_quarter(input + offsets[k]), second = repeat_quarter(input + offsets[k + 1]);
+    each(fours, [&](auto q) { acc[q] = fma(weights(w + MR, q), first, acc[q]); });
+    each(fours, [&](auto q) { odd[q] = fma(weights(w + 2 * MR, q), second, odd[q]); });
+  }
+  if (k < a.k) {
+    const Vec last = repeat_quarter(input + offsets[k]);
+    each(fours, [&](auto q) { acc[q] = fma(weights(w + MR, q), last, acc[q]); });
+  }
+  each(fours, [&](auto q) { acc[q] = add(acc[q], odd[q]); });
+  if (a.residual) {
+    const float* residual = a.residual + channel * a.residual_stride + pixel;
+    Vec sum[kFours];
+    each(fours, [&](auto q) { sum[q] = set1(0.0f); });
+    each(channels,
+         [&](auto m) { sum[m / 4] = load_quarter<m % 4>(sum[m / 4], residual + m * a.residual_stride, valid); });
+    each(fours, [&](auto q) { acc[q] = add(acc[q], sum[q]); });
+  }
+  const Vec lower = set1(a.lower);
+  each(fours, [&](auto q) { acc[q] = max(acc[q], lower); });
+  float* out = a.output + channel * a.output_stride + pixel;
+  each(channels, [&](auto m) { store_quarter<m % 4>(out + m * a.output_stride, acc[m / 4], valid); });
+}
+#endif
+
 using PlanesTile = void (*)(const PwconvPlanes&, const float*, int, ptrdiff_t, int);
 
 // kPlanesTiles[nr - 1][mr - 1]
@@ -81,6 +129,24 @@ struct PlanesTable<std::integer_sequence<int, N...>> {
 };
 constexpr auto& kPlanesTiles = PlanesTable<std::make_integer_sequence<int, kPlanesNr>>::rows;
 
+#ifdef SN_QUARTERS
+template <class Sequence>
+struct QuartersRow;
+template <int... M>
+struct QuartersRow<std::integer_sequence<int, M...>> {
+  static constexpr PlanesTile tiles[] = {planes_quarters_tile<M + 1>...};
+};
+#endif
+
+// The tiles of the last `valid` pixels of a plane, where these do not fill the vector.
+inline const PlanesTile* last_tiles(int nr, int valid) {
+#ifdef SN_QUARTERS
+  if (nr == 1 && valid <= kLanes / 4) return QuartersRow<std::make_integer_sequence<int, kPlanesMr>>::tiles;
+#endif
+  static_cast<void>(valid);
+  return kPlanesTiles[nr - 1];
+}
+
 // Pixels outside, panels inside: the pixels of a tile stay in L1 while the group's weights pass over them.
 void planes(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
   const Split panels(a.n, kPlanesMr);
@@ -88,7 +154,7 @@ void planes(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
     const ptrdiff_t left = end - pixel;
     const int nr = left >= kPlanesNr * kLanes ? kPlanesNr : static_cast<int>((left + kLanes - 1) / kLanes);
     const int valid = left >= nr * kLanes ? kLanes : static_cast<int>(left - (nr - 1) * kLanes);
-    const PlanesTile* tiles = kPlanesTiles[nr - 1];
+    const PlanesTile* tiles = last_tiles(nr, valid);
     const float* w = a.weights;
     int channel = 0;
     for (int i = 0; i < panels.parts; i++) {
