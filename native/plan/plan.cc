@@ -10,7 +10,7 @@ namespace sn {
 namespace {
 
 // Scratch rows of a convolution stay well inside L1, beside the weights.
-constexpr int kScratchFloats = 4096;
+constexpr int kScratchFloats = 8192;
 
 // Channels that change layout together: a cache line of a pixel.
 constexpr int kTransposeChannels = 16;
