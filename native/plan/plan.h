@@ -84,7 +84,7 @@ int group_outputs(const FusedGraph& graph, const Op& op);
 // Bytes that a step reads and writes: up to `whole` it does so at once, beyond that in bands of `band` (schedule.cc).
 // Measured on Zen 4 (1 MB of L2, shared L3): 224x224 is 7 % slower in bands, 720x1280 is 25 % slower without.
 struct BandLimits {
-  ptrdiff_t whole = 5 << 20, band = 768 << 10;
+  ptrdiff_t whole = 5 << 20, band = 384 << 10;
 };
 
 class Plan {

@@ -133,12 +133,11 @@ void Plan::Frame::depthwise(int unit) const {
   }
   const ptrdiff_t first = unit / piece->blocks * piece->channels;
   const ptrdiff_t last = std::min<ptrdiff_t>(first + piece->channels, plan.graph_.values[op.output].channels);
-  for (ptrdiff_t c = first; c < last; c++) {
-    plan.kernels_.dwconv.planes({data(op.input) + c * in.channel_stride, in.height, in.width, step->pad_y, step->pad_x,
-                                 op.stride, step->weights + 10 * c, data(op.output) + c * out.channel_stride, out.width,
-                                 lower},
-                                static_cast<int>(begin), static_cast<int>(end));
-  }
+  plan.kernels_.dwconv.planes({data(op.input) + first * in.channel_stride, in.channel_stride,
+                               static_cast<int>(last - first), in.height, in.width, step->pad_y, step->pad_x, op.stride,
+                               step->weights + 10 * first, data(op.output) + first * out.channel_stride,
+                               out.channel_stride, out.width, lower},
+                              static_cast<int>(begin), static_cast<int>(end));
 }
 
 void Plan::Frame::pool(int unit, float* scratch) const {
@@ -160,20 +159,25 @@ void Plan::Frame::pool(int unit, float* scratch) const {
                   pixels = static_cast<ptrdiff_t>(end) * out.width - first;
   const int first_channel = unit / piece->blocks * piece->channels;
   const int last_channel = std::min(first_channel + piece->channels, plan.graph_.values[op.output].channels);
-  for (int channel = first_channel; channel < last_channel; channel += step->tile) {
-    const int count = std::min(step->tile, last_channel - channel);
-    float* const output = data(op.output) + channel * out.channel_stride;
-    for (int c = 0; c < count; c++) {
-      float* const plane = step->tile == 1 ? output : scratch + c * pixels - first;
-      plan.kernels_.pool.planes({window, data(op.input) + (channel + c) * in.channel_stride, in.height, in.width,
-                                 step->pad_y, step->pad_x, plane, out.width},
-                                begin, end);
-    }
-    if (step->tile == 1) continue;
-    for (ptrdiff_t p = 0; p < pixels; p++) {
-      float* const pixel = output + (first + p) * out.pixel_stride;
-      for (int c = 0; c < count; c++) pixel[c] = scratch[c * pixels + p];
-    }
+  float* const output = data(op.output) + first_channel * out.channel_stride;
+  PoolPlanes a = {window,
+                  data(op.input) + first_channel * in.channel_stride,
+                  in.channel_stride,
+                  last_channel - first_channel,
+                  in.height,
+                  in.width,
+                  step->pad_y,
+                  step->pad_x,
+                  output,
+                  out.channel_stride,
+                  out.width};
+  if (step->tile == 1) return plan.kernels_.pool.planes(a, begin, end);
+  a.output = scratch - first;
+  a.output_stride = pixels;
+  plan.kernels_.pool.planes(a, begin, end);
+  for (ptrdiff_t p = 0; p < pixels; p++) {
+    float* const pixel = output + (first + p) * out.pixel_stride;
+    for (int c = 0; c < a.channels; c++) pixel[c] = scratch[c * pixels + p];
   }
 }
 

@@ -75,7 +75,7 @@ Piece Plan::piece(int index, ptrdiff_t begin, ptrdiff_t end) const {
       // Several channels, for taking a unit costs about as much as one small plane.
       const ptrdiff_t fit = kBlockPixels / (std::min(piece.block, size) * out.width);
       const int most = ceil_div(channels, threads_ == 1 ? 1 : 4 * threads_);
-      piece.channels = std::max(static_cast<int>(std::min<ptrdiff_t>(fit, most)), step.tile);
+      piece.channels = step.tile > 1 ? step.tile : std::max(static_cast<int>(std::min<ptrdiff_t>(fit, most)), 1);
       times = ceil_div(channels, piece.channels);
     }
   } else if (op.kind == OpKind::kGlobalPool) {

@@ -22,17 +22,24 @@ struct Case {
 };
 
 void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
-  begin_windows_case(w, "one channel", 0, 1);
-  const Case c(w, 1, random);
-  const Buffer<float> input = window_pixels(c.input, w, 1, 0, 1);
-  Buffer<float> weights("weights", 0, 10);
-  pack_dwconv_planes(c.weights.data(), c.bias.data(), 1, weights.array());
-  Output output(w.begin * w.columns, w.end * w.columns);
-  for (int y = w.begin; y < w.end; y++) {
-    for (int x = 0; x < w.columns; x++) output.expect(y * w.columns + x, c.expected(0, y, x));
+  const int channels = random.between(1, 3);
+  const int input_stride = w.height * w.width + random.between(0, 20);
+  const int output_stride = w.rows * w.columns + random.between(0, 20);
+  begin_windows_case(w, "channels, stride", channels, input_stride);
+  const Case c(w, channels, random);
+  const Buffer<float> input = window_planes(c.input, w, input_stride);
+  Buffer<float> weights("weights", 0, 10 * channels);
+  pack_dwconv_planes(c.weights.data(), c.bias.data(), channels, weights.array());
+  Output output(w.begin * w.columns, (channels - 1) * output_stride + w.end * w.columns);
+  for (int i = 0; i < channels; i++) {
+    for (int y = w.begin; y < w.end; y++) {
+      for (int x = 0; x < w.columns; x++) output.expect(i * output_stride + y * w.columns + x, c.expected(i, y, x));
+    }
   }
   DwconvPlanes a = {};
   a.input = input.array();
+  a.input_stride = input_stride;
+  a.channels = channels;
   a.height = w.height;
   a.width = w.width;
   a.pad_y = w.pad_y;
@@ -40,6 +47,7 @@ void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
   a.stride = w.stride;
   a.weights = weights.array();
   a.output = output.array();
+  a.output_stride = output_stride;
   a.output_width = w.columns;
   a.lower = c.lower;
   kernels.dwconv.planes(a, w.begin, w.end);

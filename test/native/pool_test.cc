@@ -35,21 +35,29 @@ struct Case {
 };
 
 void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
-  const Case c(w, 1, random);
-  begin_windows_case(w, c.average ? "average, channel" : "max, channel", 0, 1);
-  const Buffer<float> input = window_pixels(c.input, w, 1, 0, 1);
-  Output output(w.begin * w.columns, w.end * w.columns);
-  for (int y = w.begin; y < w.end; y++) {
-    for (int x = 0; x < w.columns; x++) output.expect(y * w.columns + x, c.expected(0, y, x));
+  const int channels = random.between(1, 3);
+  const int input_stride = w.height * w.width + random.between(0, 20);
+  const int output_stride = w.rows * w.columns + random.between(0, 20);
+  const Case c(w, channels, random);
+  begin_windows_case(w, c.average ? "average, channels, stride" : "max, channels, stride", channels, input_stride);
+  const Buffer<float> input = window_planes(c.input, w, input_stride);
+  Output output(w.begin * w.columns, (channels - 1) * output_stride + w.end * w.columns);
+  for (int i = 0; i < channels; i++) {
+    for (int y = w.begin; y < w.end; y++) {
+      for (int x = 0; x < w.columns; x++) output.expect(i * output_stride + y * w.columns + x, c.expected(i, y, x));
+    }
   }
   PoolPlanes a = {};
   a.window = c.window();
   a.input = input.array();
+  a.input_stride = input_stride;
+  a.channels = channels;
   a.height = w.height;
   a.width = w.width;
   a.pad_y = w.pad_y;
   a.pad_x = w.pad_x;
   a.output = output.array();
+  a.output_stride = output_stride;
   a.output_width = w.columns;
   kernels.pool.planes(a, w.begin, w.end);
   output.check();

@@ -44,7 +44,18 @@ inline void begin_windows_case(const Windows& w, const char* what, int a, int b)
              w.kernel, w.pad_y, w.pad_x, w.stride, w.rows, w.columns, w.begin, w.end, what, a, b);
 }
 
-// A pixel-major input (of one channel: a plane) of which only the rows that the windows touch exist, and of these only
+// Planes of which only the memory from the first to the last row that the windows touch exists; rows between these that
+// they don't touch are NaN.
+inline Buffer<float> window_planes(const Tensor& in, const Windows& w, ptrdiff_t stride) {
+  const int top = std::max(0, w.top(w.begin)), bottom = std::min(w.height, w.top(w.end - 1) + w.kernel);
+  Buffer<float> planes("input", top * w.width, (in.channels - 1) * stride + bottom * w.width);
+  for (int c = 0; c < in.channels; c++) {
+    for (int i = top * w.width; i < bottom * w.width; i++) planes[c * stride + i] = in.at(c, i / w.width, i % w.width);
+  }
+  return planes;
+}
+
+// A pixel-major input of which only the rows that the windows touch exist, and of these only
 // channels [channel_begin, channel_end).
 inline Buffer<float> window_pixels(const Tensor& in, const Windows& w, ptrdiff_t stride, int channel_begin,
                                    int channel_end) {

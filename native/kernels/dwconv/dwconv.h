@@ -5,13 +5,15 @@
 
 namespace sn {
 
-struct DwconvPlanes {  // one channel
-  const float* input;  // dense rows of `width` columns
-  int height, width;
+struct DwconvPlanes {
+  const float* input;      // of the first channel: dense rows of `width` columns
+  ptrdiff_t input_stride;  // from one channel to the next
+  int channels, height, width;
   int pad_y, pad_x;      // rows and columns of padding before
   int stride;            // 1 or 2
-  const float* weights;  // bias, then the 3x3 window
-  float* output;         // dense rows of `output_width` columns
+  const float* weights;  // from pack_dwconv_planes
+  float* output;         // of the first channel: dense rows of `output_width` columns
+  ptrdiff_t output_stride;
   int output_width;
   float lower;  // 0 for ReLU, -infinity for none
 };
@@ -28,7 +30,7 @@ struct DwconvChannels {
 };
 
 struct DwconvKernels {
-  // Output rows [begin, end). Touches nothing beyond the rows of their windows.
+  // Output rows [begin, end) of all channels. Touches nothing beyond the rows of their windows.
   void (*planes)(const DwconvPlanes&, int begin, int end);
   // Output rows [begin, end), channels [channel_begin, channel_end); touches nothing beyond them. channel_begin must be
   // a multiple of the lanes, channel_end too or equal to channels.

@@ -35,14 +35,14 @@ inline void load_columns(const float* row, const Columns<Stride>& columns, Vec (
 
 // R output rows of one vector of columns: rows that windows share are loaded once.
 template <int Stride, int R, bool Inside>
-inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, const Vec (&weight)[9], int y,
-                         float* out, int lanes) {
-  const Vec bias = set1(a.weights[0]), lower = set1(a.lower);
+inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, const float* plane,
+                         const Vec (&weight)[9], Vec bias, int y, float* out, int lanes) {
+  const Vec lower = set1(a.lower);
   Vec acc[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) acc[r] = bias;
   const int top = y * Stride - a.pad_y;
-  const float* row = a.input + static_cast<ptrdiff_t>(top) * a.width;
+  const float* row = plane + static_cast<ptrdiff_t>(top) * a.width;
 #pragma GCC unroll 32
   for (int i = 0; i < (R - 1) * Stride + 3; i++, row += a.width) {
     if (top + i < 0 || top + i >= a.height) continue;
@@ -65,24 +65,36 @@ inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, 
   }
 }
 
-// All rows of one vector of columns, in blocks as equal as can be.
+// Rows [begin, end) of one vector of columns, in blocks of at most R.
 template <int Stride, int R, bool Inside>
-inline void dwconv_blocks(const DwconvPlanes& a, const Columns<Stride>& columns, const Vec (&weight)[9], int begin,
-                          int end, float* out, int lanes) {
+inline void dwconv_blocks(const DwconvPlanes& a, const Columns<Stride>& columns, const float* plane,
+                          const Vec (&weight)[9], Vec bias, int begin, int end, float* out, int lanes) {
   int y = begin;
   for (; y + R <= end; y += R, out += static_cast<ptrdiff_t>(R) * a.output_width) {
-    dwconv_block<Stride, R, Inside>(a, columns, weight, y, out, lanes);
+    dwconv_block<Stride, R, Inside>(a, columns, plane, weight, bias, y, out, lanes);
   }
   if constexpr (R > 1) {
-    if (y < end) dwconv_blocks<Stride, (R > 4 ? 4 : R / 2), Inside>(a, columns, weight, y, end, out, lanes);
+    if (y < end) {
+      dwconv_blocks<Stride, (R > 4 ? 4 : R / 2), Inside>(a, columns, plane, weight, bias, y, end, out, lanes);
+    }
+  }
+}
+
+template <int Stride, bool Inside>
+inline void dwconv_channels(const DwconvPlanes& a, const Columns<Stride>& columns, int begin, int end, float* out,
+                            int lanes) {
+  for (int c = 0; c < a.channels; c++) {
+    const float* w = a.weights + static_cast<ptrdiff_t>(c) * 10;
+    Vec weight[9];
+#pragma GCC unroll 16
+    for (int t = 0; t < 9; t++) weight[t] = set1(w[t + 1]);
+    dwconv_blocks<Stride, kDwconvRows, Inside>(a, columns, a.input + c * a.input_stride, weight, set1(w[0]), begin, end,
+                                               out + c * a.output_stride, lanes);
   }
 }
 
 template <int Stride>
 void dwconv_planes(const DwconvPlanes& a, int begin, int end) {
-  Vec weight[9];
-#pragma GCC unroll 16
-  for (int t = 0; t < 9; t++) weight[t] = set1(a.weights[t + 1]);
   const int lanes = a.output_width < kLanes ? a.output_width : kLanes;
   for (int x = 0; x < a.output_width; x += kLanes) {
     // The last vector of a row steps back over columns already written rather than past the row's end.
@@ -90,9 +102,9 @@ void dwconv_planes(const DwconvPlanes& a, int begin, int end) {
     const Columns<Stride> columns(a, column);
     float* out = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + column;
     if (columns.inside(a.width)) {
-      dwconv_blocks<Stride, kDwconvRows, true>(a, columns, weight, begin, end, out, lanes);
+      dwconv_channels<Stride, true>(a, columns, begin, end, out, lanes);
     } else {
-      dwconv_blocks<Stride, kDwconvRows, false>(a, columns, weight, begin, end, out, lanes);
+      dwconv_channels<Stride, false>(a, columns, begin, end, out, lanes);
     }
   }
 }

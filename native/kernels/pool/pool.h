@@ -15,12 +15,14 @@ struct PoolWindow {
   float lower;  // 0 for ReLU, -infinity for none
 };
 
-struct PoolPlanes {  // one channel
+struct PoolPlanes {
   PoolWindow window;
-  const float* input;  // dense rows of `width` columns
-  int height, width;
+  const float* input;      // of the first channel: dense rows of `width` columns
+  ptrdiff_t input_stride;  // from one channel to the next
+  int channels, height, width;
   int pad_y, pad_x;  // rows and columns of padding before
-  float* output;     // dense rows of `output_width` columns
+  float* output;     // of the first channel: dense rows of `output_width` columns
+  ptrdiff_t output_stride;
   int output_width;
 };
 
@@ -36,7 +38,7 @@ struct PoolChannels {
 };
 
 struct PoolKernels {
-  // Output rows [begin, end). Touches nothing beyond the rows of their windows.
+  // Output rows [begin, end) of all channels. Touches nothing beyond the rows of their windows.
   void (*planes)(const PoolPlanes&, int begin, int end);
   // Output rows [begin, end).
   void (*channels)(const PoolChannels&, int begin, int end);

@@ -28,12 +28,13 @@ inline void pool_columns(const PoolPlanes& a, int begin, int end, int x, int lan
   const Vec column_scale = !Average          ? fill
                            : lanes == kLanes ? load(window.column_scale + x)
                                              : load_partial(window.column_scale + x, lanes);
-  float* out = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + x;
-  for (int y = begin; y < end; y++, out += a.output_width) {
+  for (int c = 0, y = begin; c < a.channels; y = y + 1 < end ? y + 1 : (c++, begin)) {
+    const float* const plane = a.input + c * a.input_stride;
+    float* const out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(y) * a.output_width + x;
     const int top = y * Stride - a.pad_y;
     const int first = top < 0 ? 0 : top, last = a.height < top + kernel ? a.height : top + kernel;
     const auto column = [&](int shift, Mask mask) {
-      return pool_column<Average>(a.input + left + shift, a.width, first, last, mask);
+      return pool_column<Average>(plane + left + shift, a.width, first, last, mask);
     };
     Vec acc = fill, even, odd;
     if constexpr (Kernel == 3) {
@@ -75,19 +76,21 @@ inline void pool_rows(const PoolPlanes& a, int begin, int end) {
 template <bool Average>
 void pool_values(const PoolPlanes& a, int begin, int end) {
   const PoolWindow& window = a.window;
-  for (int y = begin; y < end; y++) {
+  for (int c = 0, y = begin; c < a.channels; y = y + 1 < end ? y + 1 : (c++, begin)) {
+    const float* const plane = a.input + c * a.input_stride;
+    float* const out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(y) * a.output_width;
     const int top = y * window.stride - a.pad_y;
     for (int x = 0; x < a.output_width; x++) {
       const int left = x * window.stride - a.pad_x;
       float acc = Average ? 0.0f : -INFINITY;
       for (int iy = top < 0 ? 0 : top; iy < a.height && iy < top + window.kernel; iy++) {
         for (int ix = left < 0 ? 0 : left; ix < a.width && ix < left + window.kernel; ix++) {
-          const float value = a.input[static_cast<ptrdiff_t>(iy) * a.width + ix];
+          const float value = plane[static_cast<ptrdiff_t>(iy) * a.width + ix];
           acc = Average ? acc + value : acc < value ? value : acc;
         }
       }
       if (Average) acc *= window.row_scale[y] * window.column_scale[x];
-      a.output[static_cast<ptrdiff_t>(y) * a.output_width + x] = acc < window.lower ? window.lower : acc;
+      out[x] = acc < window.lower ? window.lower : acc;
     }
   }
 }
