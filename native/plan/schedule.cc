@@ -90,10 +90,13 @@ Piece Plan::piece(int index, ptrdiff_t begin, ptrdiff_t end) const {
   return piece;
 }
 
-// The steps from `first` on that can take turns: a tensor that is asked for must be complete after the step before.
+// The steps from `first` on that can take turns: a tensor that is asked for must be complete after the step before. Each
+// unit waits for a row or two of the one before, and so many rows of a few units' tensors fit the cache.
 int Plan::last_of_segment(int first) const {
-  int last = first;
-  while (in_rows(last) && last + 1 < static_cast<int>(steps_.size()) && in_rows(last + 1) &&
+  constexpr int kMostUnits = 3;
+  int last = first, units = 0;
+  while (in_rows(last) && (steps_[last].op->residual < 0 || ++units < kMostUnits) &&
+         last + 1 < static_cast<int>(steps_.size()) && in_rows(last + 1) &&
          std::find(ready_.begin(), ready_.end(), last) == ready_.end()) {
     last++;
   }

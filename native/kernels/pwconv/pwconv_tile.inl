@@ -21,6 +21,13 @@ void planes_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t p
 #pragma GCC unroll 16
     for (int n = 0; n < NR; n++) acc[m][n] = set1(w[m]);
   }
+  if (a.residual) {
+    const float* residual = a.residual + channel * a.residual_stride + pixel;
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; m++, residual += a.residual_stride) {
+      for (int n = 0; n < NR * kLanes; n += 16) __builtin_prefetch(residual + n);
+    }
+  }
   const float* input = a.input + pixel;
   const int32_t* const offsets = a.offsets;
   for (int k = 0; k < a.k; k++) {
