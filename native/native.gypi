@@ -9,6 +9,7 @@
       'core/processors.cc',
       'core/thread_pool.cc',
       'graph/fuse.cc',
+      'graph/key.cc',
       'graph/parameter.cc',
       'graph/shapes.cc',
       'kernels/dwconv/dwconv_avx2.cc',

@@ -8,7 +8,6 @@ import { buildGraph, withTaps } from '../network/graph';
 import { layerShapes, type Shape } from '../network/shapes';
 import type { Network } from '../network/table';
 import { check, checkFields, integer, isRecord, type Check } from '../network/validate';
-import { weightsKey } from '../weights/key';
 import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
 import { abortSignal, listen, throwIfAborted, unlessAborted } from './abort';
 import { mapInOrder } from './map-in-order';
@@ -160,12 +159,11 @@ export class ShuffleNet implements AsyncDisposable {
     throwIfAborted(signal);
     const loaded = await unlessAborted(loadWeights(weights, weightsOptions), signal);
     const graph = withTaps(buildGraph(loaded.network));
-    const key = await unlessAborted(weightsKey(loaded.bytes, graph), signal);
     const backend = { ...addonBackend(), threads };
     try {
       const native = await callNative(
         signal,
-        (id) => binding().createModel(id, graph, loaded.tensors, { threads, key }),
+        (id) => binding().createModel(id, graph, loaded.tensors, { threads }),
         (unwanted) => unwanted.close(),
       );
       return new ShuffleNet(native, graph, loaded, backend, limitPixels === undefined ? {} : { limitPixels });

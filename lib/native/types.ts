@@ -17,15 +17,14 @@ export interface NativeBinding {
   peak(): number;
   /**
    * Converts, checks, folds and packs the weights on a thread of the addon's own. `tensors` are read in place until the
-   * promise settles. Models of the same non-empty `key`, which must name the contents of graph and tensors, share packed
-   * weights in all threads of the process. `id` is for cancel(). Rejects with ERR_NETWORK, ERR_WEIGHTS_TENSOR,
-   * ERR_WEIGHTS_VALUE, ERR_MEMORY, ERR_ABORTED.
+   * promise settles. Models of equal graphs and tensors share packed weights in all threads of the process. `id` is for
+   * cancel(). Rejects with ERR_NETWORK, ERR_WEIGHTS_TENSOR, ERR_WEIGHTS_VALUE, ERR_MEMORY, ERR_ABORTED.
    */
   createModel(
     id: number,
     graph: Graph,
     tensors: Readonly<Record<string, NativeTensor>>,
-    options: { threads: number; key?: string },
+    options: { threads: number },
   ): Promise<NativeModel>;
   /** Makes the promise of the call with this id reject with ERR_ABORTED, where it has not settled. */
   cancel(id: number): void;

@@ -39,11 +39,9 @@ export interface Weights {
   source: string | undefined;
   license: string | undefined;
   accuracy: string | undefined;
-  /** The whole file; nobody else's memory. */
-  bytes: Uint8Array;
   /**
-   * Views of `bytes` by canonical name, in PyTorch order (convolution [out, in/groups, kh, kw], fully connected
-   * [out, in]). Their values are not yet checked.
+   * Views of the file's bytes, which are nobody else's memory, by canonical name, in PyTorch order (convolution
+   * [out, in/groups, kh, kw], fully connected [out, in]). Their values are not yet checked.
    */
   tensors: Record<string, RawTensor>;
 }
@@ -154,7 +152,6 @@ async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOpt
         : perClass(checkNames(options.labels, optionError('labels')), 'options.labels', 'ERR_OPTION'),
     synsets: perClass(synsets, `${file}: metadata "shufflenet.synsets"`, 'ERR_WEIGHTS_FORMAT'),
     ...texts,
-    bytes,
     tensors,
   };
 }

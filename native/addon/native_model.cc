@@ -4,6 +4,7 @@
 
 #include "addon/arguments.h"
 #include "addon/task.h"
+#include "graph/key.h"
 
 namespace sn {
 namespace {
@@ -23,13 +24,14 @@ void let_go(Napi::ObjectReference& reference, bool suppress) {
 
 class CreateTask : public Task {
  public:
-  CreateTask(Napi::Env env, double id, Graph graph, Napi::Object tensors, const Kernels& kernels, std::string key,
-             int threads)
+  CreateTask(Napi::Env env, double id, Graph graph, Napi::Object tensors, const Kernels& kernels, int threads)
       : Task(env, id), graph_(std::move(graph)), tensors_(Napi::Persistent(tensors)), kernels_(kernels),
-        key_(std::move(key)), threads_(threads) {}
+        threads_(threads) {}
 
  protected:
-  void work() override { model_ = std::make_shared<Model>(SharedWeights::get(key_, graph_, kernels_), threads_); }
+  void work() override {
+    model_ = std::make_shared<Model>(SharedWeights::get(content_key(graph_), graph_, kernels_), threads_);
+  }
   Napi::Value result(Napi::Env env) override {
     return Environment::of(env).model_class.New({Napi::External<std::shared_ptr<Model>>::New(env, &model_)});
   }
@@ -39,7 +41,6 @@ class CreateTask : public Task {
   Graph graph_;
   Napi::ObjectReference tensors_;  // the graph points into them
   const Kernels& kernels_;
-  std::string key_;
   int threads_;
   std::shared_ptr<Model> model_;
 };
@@ -203,9 +204,8 @@ Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
   }
   const Napi::Object tensors = info[2].As<Napi::Object>(), options = info[3].As<Napi::Object>();
   const int threads = to_int(options.Get("threads"), "threads", 1, 1024);
-  const std::string key = options.Get("key").IsString() ? options.Get("key").As<Napi::String>() : std::string();
   return Task::start(std::make_shared<CreateTask>(env, to_id(info[0]), to_graph(info[1].As<Napi::Object>(), tensors),
-                                                  tensors, *kernels, key, threads));
+                                                  tensors, *kernels, threads));
 }
 
 Napi::Value NativeModel::run(const Napi::CallbackInfo& info) {

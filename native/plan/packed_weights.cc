@@ -8,7 +8,7 @@ int group_outputs(const FusedGraph& graph, const Op& op) { return graph.values[o
 AlignedBuffer PackedWeights::pack(const Op& op, Layout form) const {
   const int channels = graph_.values[op.output].channels;
   if (op.kind == OpKind::kDepthwise) {
-    AlignedBuffer packed(static_cast<size_t>(10) * channels);
+    AlignedBuffer packed(static_cast<size_t>(10) * channels, false);
     const auto pack = form == Layout::kPlanes ? pack_dwconv_planes : pack_dwconv_channels;
     pack(op.weights.data(), op.bias.data(), channels, packed.data());
     return packed;
@@ -16,7 +16,7 @@ AlignedBuffer PackedWeights::pack(const Op& op, Layout form) const {
   const PwconvKernels& kernels = kernels_.pwconv;
   const int k = group_inputs(graph_, op) * op.kernel * op.kernel, n = group_outputs(graph_, op);
   const size_t size = form == Layout::kPlanes ? pwconv_planes_size(k, n) : pwconv_channels_size(k, n, kernels.lanes);
-  AlignedBuffer packed(size * op.groups);
+  AlignedBuffer packed(size * op.groups, false);
   for (int g = 0; g < op.groups; g++) {
     const float* weights = op.weights.data() + static_cast<size_t>(g) * n * k;
     const float* bias = op.bias.data() + static_cast<size_t>(g) * n;

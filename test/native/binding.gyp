@@ -19,6 +19,7 @@
       'sources': ['elementwise_test.cc'],
     },
     {'target_name': 'peak_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['peak_test.cc']},
+    {'target_name': 'key_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['key_test.cc']},
     {'target_name': 'model_test', 'type': 'executable', 'dependencies': ['check'], 'sources': ['model_test.cc']},
   ],
   'conditions': [
