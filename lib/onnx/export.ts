@@ -1,10 +1,8 @@
 import { imageSides, type ImageSize } from '../network/complexity';
 import { buildGraph } from '../network/graph';
-import type { Network } from '../network/table';
+import type { NetworkOptions } from '../network/options';
 import { check, checkFields, integer, type Check } from '../network/validate';
 import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
-import { foldBatchNorm, networkOptions } from './fold';
-import { onnxGraph } from './model';
 
 /** Of exportOnnx(). */
 export interface ExportOnnxOptions extends WeightsOptions {
@@ -45,13 +43,16 @@ export async function exportOnnx(
   const { size, ...weightsOptions } = options;
   if (size !== undefined) checkSize(size);
   const loaded = await loadWeights(weights, weightsOptions);
-  const { network, tensors } = foldBatchNorm(loaded);
+  // Who never exports need not wait for these.
+  const { foldBatchNorm, networkOptions } = require('./fold') as typeof import('./fold');
+  const { onnxGraph } = require('./model') as typeof import('./model');
   const { encodeModel } = require('./encode') as typeof import('./encode');
+  const { network, tensors } = foldBatchNorm(loaded);
   const { version } = require('../../../package.json') as { version: string };
   return encodeModel({
     graph: onnxGraph(buildGraph(network), tensors, size),
     version,
-    metadata: metadata(loaded, network),
+    metadata: metadata(loaded, networkOptions(network)),
   });
 }
 
@@ -62,10 +63,10 @@ function checkSize(size: Required<ImageSize>): void {
   check('size.width', size.width, side);
 }
 
-function metadata({ preprocess, labels, synsets, source, license, accuracy }: Weights, network: Network) {
+function metadata({ preprocess, labels, synsets, source, license, accuracy }: Weights, config: NetworkOptions) {
   const texts = {
     'shufflenet.version': '1',
-    'shufflenet.config': JSON.stringify(networkOptions(network)),
+    'shufflenet.config': JSON.stringify(config),
     'shufflenet.preprocess': JSON.stringify(preprocess),
     'shufflenet.labels': labels && JSON.stringify(labels),
     'shufflenet.synsets': synsets && JSON.stringify(synsets),

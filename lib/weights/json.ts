@@ -1,7 +1,5 @@
-const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
-const COLON = 0x3a;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN = 0x7b;
@@ -23,13 +21,17 @@ export function parseJson(text: string): unknown {
 /**
  * What JSON.parse cannot see. In valid JSON, brackets and commas outside of strings are always structure, and a string
  * is a key exactly when a colon follows, so no grammar is needed; what is not valid JSON.parse refuses afterwards.
+ * Searches instead of looking at every character: this runs once, before any compiler has seen it.
  */
 function scan(text: string): void {
   // One entry for each open bracket: an object's keys so far.
   const open: (Set<string> | undefined)[] = [];
   let values = 1;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
+  const structure = /["{}[\],]/g;
+  const colon = /[ \n\r\t]*:/y;
+  while (structure.test(text)) {
+    const start = structure.lastIndex - 1;
+    const c = text.charCodeAt(start);
     if (c === OPEN || c === OPEN_ARRAY) {
       open.push(c === OPEN ? new Set() : undefined);
       if (open.length > maxDepth) throw new SyntaxError(`nested deeper than ${maxDepth}`);
@@ -38,19 +40,13 @@ function scan(text: string): void {
       open.pop();
     } else if (c === COMMA) {
       values++;
-    } else if (c === QUOTE) {
-      const start = i;
-      let escapes = false;
-      for (i++; i < text.length && text.charCodeAt(i) !== QUOTE; i++) {
-        if (text.charCodeAt(i) !== BACKSLASH) continue;
-        escapes = true;
-        i++;
-      }
-      let next = i + 1;
-      while (isSpace(text.charCodeAt(next))) next++;
-      if (text.charCodeAt(next) !== COLON) continue;
+    } else {
+      const end = stringEnd(text, start);
+      structure.lastIndex = colon.lastIndex = end + 1;
+      if (!colon.test(text)) continue;
       // "\u0061" and "a" are the same key. Parsing every key would take as long as all the rest.
-      const key = escapes ? (JSON.parse(text.slice(start, i + 1)) as string) : text.slice(start + 1, i);
+      const raw = text.slice(start + 1, end);
+      const key = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
       const keys = open.at(-1);
       if (keys?.has(key)) throw new SyntaxError(`the key ${quote(key)} occurs twice`);
       keys?.add(key);
@@ -59,8 +55,15 @@ function scan(text: string): void {
   }
 }
 
-function isSpace(c: number): boolean {
-  return c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09;
+/** Of the quote that ends the string whose first is at `start`; the text's length where none does. */
+function stringEnd(text: string, start: number): number {
+  for (let end = start; ; ) {
+    end = text.indexOf('"', end + 1);
+    if (end < 0) return text.length;
+    let escapes = end;
+    while (text.charCodeAt(escapes - 1) === BACKSLASH) escapes--;
+    if ((end - escapes) % 2 === 0) return end;
+  }
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -53,7 +53,10 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   if (!isUtf8(header)) throw malformed('the header is not valid UTF-8');
   let root: Record<string, unknown>;
   try {
-    root = parseJson(new TextDecoder().decode(header)) as Record<string, unknown>;
+    root = parseJson(Buffer.from(header.buffer, header.byteOffset, header.length).toString()) as Record<
+      string,
+      unknown
+    >;
   } catch (error) {
     throw malformed(`the header is not valid JSON: ${(error as Error).message}`, { cause: error });
   }
