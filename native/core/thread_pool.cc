@@ -1,7 +1,6 @@
 #include "core/thread_pool.h"
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 
 #include "core/flush_denormals.h"
@@ -10,14 +9,15 @@
 namespace sn {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // About 50 microseconds: longer than any step leaves a helper idle, short enough to cost an idle process nothing.
 constexpr int kSpins = 2000;
 
-// Longer than any unit takes.
 constexpr std::chrono::milliseconds kPatience{1};
 
-// Jobs: of one run, of some two hundred.
-constexpr int kLeastAlone = 64, kMostAlone = 1 << 14;
+// Jobs: of one run, of some thirty.
+constexpr int kLeastAlone = 64, kMostAlone = 2048;
 
 inline void relax() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -59,23 +59,19 @@ bool ThreadPool::take_unit(int thread) {
 
 // A helper that has lost its core in the middle of a unit holds up the run for as long as the system likes. Where that
 // happens the cores are somebody else's, so the next jobs are done without helpers, more of them each time.
-void ThreadPool::wait_for(int units) {
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point begin;
-  for (int spins = 0; done_.load(std::memory_order_acquire) < units; spins++) {
-    if (spins == kSpins) begin = Clock::now();
-    if (spins < kSpins) {
-      relax();
-    } else {
-      std::this_thread::yield();
-      if (Clock::now() - begin > kPatience) {
-        alone_ = penance_ = std::clamp(2 * penance_, kLeastAlone, kMostAlone);
-        good_ = 0;
-        begin = Clock::time_point::max();
-      }
-    }
+void ThreadPool::wait_for(int units, Clock::duration own) {
+  int spins = 0;
+  for (; done_.load(std::memory_order_acquire) < units && spins < kSpins; spins++) relax();
+  if (spins < kSpins) {
+    if (++good_ >= kMostAlone) penance_ = 0;
+    return;
   }
-  if (++good_ >= kMostAlone) penance_ = 0;
+  // One unit takes no longer than all that this thread has done, unless the core is lost.
+  const Clock::time_point limit = Clock::now() + std::max<Clock::duration>(own, kPatience);
+  while (done_.load(std::memory_order_acquire) < units) std::this_thread::yield();
+  if (Clock::now() < limit) return;
+  alone_ = penance_ = std::clamp(2 * penance_, kLeastAlone, kMostAlone);
+  good_ = 0;
 }
 
 void ThreadPool::run(int units, Work work, void* context) {
@@ -84,6 +80,7 @@ void ThreadPool::run(int units, Work work, void* context) {
     for (int unit = 0; unit < units; unit++) work(context, 0, unit);
     return;
   }
+  const Clock::time_point begin = Clock::now();
   work_ = work;
   context_ = context;
   units_ = units;
@@ -95,7 +92,7 @@ void ThreadPool::run(int units, Work work, void* context) {
     wake_.notify_all();
   }
   while (take_unit(0)) continue;
-  wait_for(units);
+  wait_for(units, Clock::now() - begin);
 }
 
 void ThreadPool::help(int thread) {

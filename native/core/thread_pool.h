@@ -2,6 +2,7 @@
 // takes tens of them; then they sleep.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -26,7 +27,7 @@ class ThreadPool {
  private:
   void help(int thread);
   bool take_unit(int thread);
-  void wait_for(int units);
+  void wait_for(int units, std::chrono::steady_clock::duration own);
 
   std::vector<std::thread> helpers_;
   // Of the present job. Only who has taken a unit reads them: until that is done they do not change.
