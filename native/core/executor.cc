@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "core/processors.h"
+#include "core/spin.h"
 
 namespace sn {
 
@@ -34,9 +35,11 @@ void Executor::submit(const std::shared_ptr<Job>& job, int times) {
       throw;
     }
   }
+  waiting_ = true;
+  times -= spinning_;
   if (times == 1) {
     wake_.notify_one();
-  } else {
+  } else if (times > 1) {
     wake_.notify_all();
   }
 }
@@ -46,21 +49,31 @@ int Executor::withdraw(const Job* job) {
   const auto end = std::remove_if(jobs_.begin(), jobs_.end(), [job](const auto& other) { return other.get() == job; });
   const int count = static_cast<int>(jobs_.end() - end);
   jobs_.erase(end, jobs_.end());
+  waiting_ = !jobs_.empty();
   return count;
 }
 
 void Executor::work() {
+  std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
-    std::shared_ptr<Job> job;
-    {
-      std::unique_lock<std::mutex> lock(mutex_);
-      idle_++;
-      wake_.wait(lock, [this] { return !jobs_.empty(); });
-      idle_--;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+    idle_++;
+    if (jobs_.empty() && spinning_ == 0) {
+      // Who makes one call after another makes the next at once.
+      spinning_++;
+      lock.unlock();
+      for (int spins = 0; spins < kSpins && !waiting_; spins++) relax();
+      lock.lock();
+      spinning_--;
     }
+    wake_.wait(lock, [this] { return !jobs_.empty(); });
+    idle_--;
+    std::shared_ptr<Job> job = std::move(jobs_.front());
+    jobs_.pop_front();
+    waiting_ = !jobs_.empty();
+    lock.unlock();
     job->run();
+    job.reset();
+    lock.lock();
   }
 }
 

@@ -47,6 +47,8 @@ class Executor {
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Job>> jobs_;
   int started_ = 0, idle_ = 0;
+  std::atomic<int> spinning_{0};      // of the idle ones; changed with the mutex held
+  std::atomic<bool> waiting_{false};  // whether there are jobs
 };
 
 }  // namespace sn

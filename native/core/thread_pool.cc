@@ -5,27 +5,17 @@
 
 #include "core/flush_denormals.h"
 #include "core/processors.h"
+#include "core/spin.h"
 
 namespace sn {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// About 50 microseconds: longer than any step leaves a helper idle, short enough to cost an idle process nothing.
-constexpr int kSpins = 2000;
-
 constexpr std::chrono::milliseconds kPatience{1};
 
 // Jobs: of one run, of some thirty.
 constexpr int kLeastAlone = 64, kMostAlone = 2048;
-
-inline void relax() {
-#if defined(__x86_64__) || defined(_M_X64)
-  _mm_pause();
-#elif defined(__aarch64__) || defined(__arm__)
-  __asm__ volatile("yield");
-#endif
-}
 
 }  // namespace
 
@@ -33,8 +23,8 @@ ThreadPool::ThreadPool(int threads) {
   threads = std::min(threads, available_processors());
   try {
     for (int i = 1; i < threads; i++) helpers_.emplace_back(&ThreadPool::help, this, i);
-  } catch (const std::system_error&) {
-    // Fewer helpers than asked (a process limit) make a run slower, not wrong.
+  } catch (const std::exception&) {
+    // Fewer helpers than asked (a process limit, no memory) make a run slower, not wrong.
   }
 }
 
