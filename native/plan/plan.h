@@ -108,6 +108,7 @@ class Plan {
 
  private:
   struct Frame;
+  class Turns;
 
   void infer_shapes(int height, int width);
   void choose_layouts();
@@ -119,7 +120,6 @@ class Plan {
   void resolve(int index, PackedWeights& weights);
   void find_outputs();
   void schedule();
-  void schedule_bands(int first, int last, int bands);
   int last_of_segment(int first) const;
   int bands(int first, int last) const;
   bool in_rows(int step) const;

@@ -119,94 +119,126 @@ int Plan::bands(int first, int last) const {
   return most <= limits_.whole ? 1 : std::min(ceil_div(most, limits_.band), rows);
 }
 
-void Plan::schedule_bands(int first, int last, int bands) {
-  const size_t count = graph_.tensors.size();
-  const auto tensor = [&](int value) { return value < 0 ? -1 : graph_.values[value].tensor; };
-  // Tensors that nobody else knows and that lie in nobody else's memory have windows.
-  std::vector<std::vector<int>> readers(count), writers(count);
-  std::vector<bool> slides(count, true), in_place(last + 1);
-  for (int s = 0; s < static_cast<int>(steps_.size()); s++) {
-    const Op& op = *steps_[s].op;
-    const bool here = first <= s && s <= last;
-    if (here) in_place[s] = overwrites(s);
-    if (here) writers[tensor(op.output)].push_back(s);
-    for (const int t : {tensor(op.input), tensor(op.residual), tensor(op.factor), tensor(op.output)}) {
-      if (t < 0) continue;
-      if (here && t != tensor(op.output)) readers[t].push_back(s);
-      if (!here || (in_place[s] && t != tensor(op.input))) slides[t] = false;
+// Steps first to last taking turns: how far each has come, and where windows are.
+class Plan::Turns {
+ public:
+  Turns(Plan& plan, int first, int last) : plan_(plan), first_(first), last_(last) {
+    const size_t tensors = plan.graph_.tensors.size();
+    readers_.resize(tensors);
+    writers_.resize(tensors);
+    start_.resize(tensors);
+    slides_.assign(tensors, true);
+    done_.resize(last + 1);
+    in_place_.resize(last + 1);
+    // Tensors that nobody else knows and that lie in nobody else's memory have windows.
+    for (int s = 0; s < static_cast<int>(plan.steps_.size()); s++) {
+      const Op& op = *plan.steps_[s].op;
+      const bool here = first <= s && s <= last;
+      if (here) in_place_[s] = plan.overwrites(s);
+      if (here) writers_[tensor(op.output)].push_back(s);
+      for (const int t : {tensor(op.input), tensor(op.residual), tensor(op.factor), tensor(op.output)}) {
+        if (t < 0) continue;
+        if (here && t != tensor(op.output)) readers_[t].push_back(s);
+        if (!here || (in_place_[s] && t != tensor(op.input))) slides_[t] = false;
+      }
+    }
+    slides_[tensor(plan.graph_.input)] = false;
+    for (const int output : plan.graph_.outputs) slides_[tensor(output)] = false;
+  }
+
+  void take(int bands) {
+    for (int band = 1; band <= bands; band++) {
+      for (int s = first_; s <= last_; s++) {
+        const ptrdiff_t end = next(s, band, bands);
+        if (end > done_[s]) advance(s, end);
+      }
     }
   }
-  slides[tensor(graph_.input)] = false;
-  for (const int output : graph_.outputs) slides[tensor(output)] = false;
 
-  std::vector<ptrdiff_t> done(last + 1, 0);  // rows or pixels of each step
-  const auto pixels_done = [&](int s) {
-    return pointwise(*steps_[s].op) ? done[s] : done[s] * placement(steps_[s].op->output).width;
-  };
+ private:
+  int tensor(int value) const { return value < 0 ? -1 : plan_.graph_.values[value].tensor; }
+  const Op& op(int s) const { return *plan_.steps_[s].op; }
+
+  ptrdiff_t pixels_done(int s) const {
+    return pointwise(op(s)) ? done_[s] : done_[s] * plan_.placement(op(s).output).width;
+  }
+
+  // Pixels of a tensor that are there for a step.
+  ptrdiff_t available(int t, int reader) const {
+    ptrdiff_t pixels = plan_.placements_[t].pixels();
+    for (const int w : writers_[t]) {
+      if (w < reader) pixels = std::min(pixels, pixels_done(w));
+    }
+    return pixels;
+  }
+
   // Pixels of its inputs that a step needs no more.
-  const auto consumed = [&](int s) {
-    const Op& op = *steps_[s].op;
-    const Placement& in = placement(op.input);
-    if (done[s] == extent(s)) return in.pixels();
-    return pointwise(op) ? done[s] : std::max<ptrdiff_t>(done[s] * op.stride - steps_[s].pad_y, 0) * in.width;
-  };
-  std::vector<ptrdiff_t> start(count, 0);  // of each tensor's window
-  const ptrdiff_t tile = kernels_.pwconv.planes_nr * kernels_.pwconv.lanes;
-  for (int band = 1; band <= bands; band++) {
-    for (int s = first; s <= last; s++) {
-      const Op& op = *steps_[s].op;
-      const int input = tensor(op.input), residual = tensor(op.residual), output = tensor(op.output);
-      // Pixels of a tensor that are there. Where this step reads nothing of the segment's, the bands set the pace.
-      bool paced = true;
-      const auto available = [&](int t) {
-        ptrdiff_t pixels = placements_[t].pixels();
-        for (const int w : writers[t]) {
-          if (w >= s) continue;
-          pixels = std::min(pixels, pixels_done(w));
-          paced = false;
-        }
-        return pixels;
-      };
-      const Placement& in = placements_[input];
-      const ptrdiff_t all = extent(s), pixels = available(input);
-      ptrdiff_t next = all;
-      if (pointwise(op)) {
-        next = std::min(next, residual < 0 ? pixels : std::min(pixels, available(residual)));
-        if (in_place[s]) {
-          for (const int r : readers[residual]) next = r < s ? std::min(next, consumed(r)) : next;
-        }
-      } else if (pixels < in.pixels()) {
-        const ptrdiff_t rows = pixels / in.width + steps_[s].pad_y - op.kernel;
-        next = rows < 0 ? 0 : std::min(next, rows / op.stride + 1);
-      }
-      if (paced) next = all * band / bands;
-      if (pointwise(op) && next < all) next -= next % tile;
-      if (next <= done[s]) continue;
-
-      Piece p = piece(s, done[s], next);
-      if (slides[output]) {
-        ptrdiff_t written = 0, needed = placements_[output].pixels();
-        for (const int w : writers[output]) {
-          written = std::max(written, pixels_done(w));
-          needed = std::min(needed, pixels_done(w));
-        }
-        for (const int r : readers[output]) needed = std::min(needed, consumed(r));
-        p.slide_from = start[output];
-        start[output] = needed - needed % kLine;
-        p.kept = written - start[output];
-      }
-      done[s] = next;
-      if (slides[output]) {
-        ptrdiff_t& window = placements_[output].window;
-        window = std::max(window, (pixels_done(s) - start[output] + kLine - 1) / kLine * kLine);
-      }
-      p.input_start = start[input];
-      p.output_start = start[output];
-      if (residual >= 0) p.residual_start = start[residual];
-      pieces_.push_back(p);
-    }
+  ptrdiff_t consumed(int s) const {
+    const Placement& in = plan_.placement(op(s).input);
+    if (done_[s] == plan_.extent(s)) return in.pixels();
+    if (pointwise(op(s))) return done_[s];
+    return std::max<ptrdiff_t>(done_[s] * op(s).stride - plan_.steps_[s].pad_y, 0) * in.width;
   }
-}
+
+  // How far a step can go in this band, in rows or pixels.
+  ptrdiff_t next(int s, int band, int bands) const {
+    const int input = tensor(op(s).input), residual = tensor(op(s).residual);
+    const Placement& in = plan_.placements_[input];
+    const ptrdiff_t all = plan_.extent(s), pixels = available(input, s);
+    // Where a step reads nothing that is made here, the bands set the pace.
+    const auto made_here = [&](int t) { return t >= 0 && !writers_[t].empty() && writers_[t].front() < s; };
+    ptrdiff_t next = all;
+    if (!made_here(input) && !made_here(residual)) {
+      next = static_cast<ptrdiff_t>(static_cast<int64_t>(all) * band / bands);
+    }
+    if (!pointwise(op(s))) {
+      if (pixels == in.pixels()) return next;
+      const ptrdiff_t rows = pixels / in.width + plan_.steps_[s].pad_y - op(s).kernel;
+      return rows < 0 ? 0 : std::min(next, rows / op(s).stride + 1);
+    }
+    next = std::min(next, pixels);
+    if (residual >= 0) next = std::min(next, available(residual, s));
+    // What is overwritten must have been read by all others that do.
+    for (int r : in_place_[s] ? readers_[residual] : std::vector<int>()) {
+      if (r < s) next = std::min(next, consumed(r));
+    }
+    const ptrdiff_t tile = plan_.kernels_.pwconv.planes_nr * plan_.kernels_.pwconv.lanes;
+    return next < all ? next - next % tile : next;
+  }
+
+  void advance(int s, ptrdiff_t end) {
+    Piece piece = plan_.piece(s, done_[s], end);
+    const int output = tensor(op(s).output);
+    if (slides_[output]) {
+      ptrdiff_t written = 0, needed = plan_.placements_[output].pixels();
+      for (const int w : writers_[output]) {
+        written = std::max(written, pixels_done(w));
+        needed = std::min(needed, pixels_done(w));
+      }
+      for (const int r : readers_[output]) needed = std::min(needed, consumed(r));
+      piece.slide_from = start_[output];
+      start_[output] = needed - needed % kLine;
+      piece.kept = written - start_[output];
+    }
+    done_[s] = end;
+    if (slides_[output]) {
+      ptrdiff_t& window = plan_.placements_[output].window;
+      window = std::max(window, (pixels_done(s) - start_[output] + kLine - 1) / kLine * kLine);
+    }
+    piece.input_start = start_[tensor(op(s).input)];
+    piece.output_start = start_[output];
+    if (op(s).residual >= 0) piece.residual_start = start_[tensor(op(s).residual)];
+    plan_.pieces_.push_back(piece);
+  }
+
+  Plan& plan_;
+  const int first_, last_;
+  std::vector<std::vector<int>> readers_, writers_;  // of each tensor, among these steps
+  std::vector<ptrdiff_t> start_;                     // of each tensor's window, in pixels
+  std::vector<bool> slides_;                         // whether a tensor has one
+  std::vector<ptrdiff_t> done_;                      // rows or pixels of each step
+  std::vector<bool> in_place_;                       // whether a step overwrites its residual
+};
 
 void Plan::schedule() {
   const int count = static_cast<int>(steps_.size());
@@ -216,7 +248,7 @@ void Plan::schedule() {
       segments_.push_back(turns > 1 ? first : s);
       if (turns == 1) pieces_.push_back(piece(s, 0, extent(s)));
     }
-    if (turns > 1) schedule_bands(first, last, turns);
+    if (turns > 1) Turns(*this, first, last).take(turns);
     first = last + 1;
   }
 }

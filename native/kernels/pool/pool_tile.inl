@@ -28,36 +28,38 @@ inline void pool_columns(const PoolPlanes& a, int begin, int end, int x, int lan
   const Vec column_scale = !Average          ? fill
                            : lanes == kLanes ? load(window.column_scale + x)
                                              : load_partial(window.column_scale + x, lanes);
-  for (int c = 0, y = begin; c < a.channels; y = y + 1 < end ? y + 1 : (c++, begin)) {
+  for (int c = 0; c < a.channels; c++) {
     const float* const plane = a.input + c * a.input_stride;
-    float* const out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(y) * a.output_width + x;
-    const int top = y * Stride - a.pad_y;
-    const int first = top < 0 ? 0 : top, last = a.height < top + kernel ? a.height : top + kernel;
-    const auto column = [&](int shift, Mask mask) {
-      return pool_column<Average>(plane + left + shift, a.width, first, last, mask);
-    };
-    Vec acc = fill, even, odd;
-    if constexpr (Kernel == 3) {
-      deinterleave(column(0, known[0]), column(kLanes, known[1]), even, odd);
-      acc = pool_join(Average, pool_join(Average, even, odd), shift_in(even, column(2 * kLanes, known[2])));
-    } else {
-      for (int kx = 0; kx < kernel; kx += Stride) {
-        const Vec one = column(kx, inside(left + kx));
-        if constexpr (Stride == 1) {
-          acc = pool_join(Average, acc, one);
-        } else {
-          deinterleave(one, column(kx + kLanes, inside(left + kx + kLanes)), even, odd);
-          acc = pool_join(Average, acc, even);
-          if (kx + 1 < kernel) acc = pool_join(Average, acc, odd);
+    float* out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(begin) * a.output_width + x;
+    for (int y = begin; y < end; y++, out += a.output_width) {
+      const int top = y * Stride - a.pad_y;
+      const int first = top < 0 ? 0 : top, last = a.height < top + kernel ? a.height : top + kernel;
+      const auto column = [&](int shift, Mask mask) {
+        return pool_column<Average>(plane + left + shift, a.width, first, last, mask);
+      };
+      Vec acc = fill, even, odd;
+      if constexpr (Kernel == 3) {
+        deinterleave(column(0, known[0]), column(kLanes, known[1]), even, odd);
+        acc = pool_join(Average, pool_join(Average, even, odd), shift_in(even, column(2 * kLanes, known[2])));
+      } else {
+        for (int kx = 0; kx < kernel; kx += Stride) {
+          const Vec one = column(kx, inside(left + kx));
+          if constexpr (Stride == 1) {
+            acc = pool_join(Average, acc, one);
+          } else {
+            deinterleave(one, column(kx + kLanes, inside(left + kx + kLanes)), even, odd);
+            acc = pool_join(Average, acc, even);
+            if (kx + 1 < kernel) acc = pool_join(Average, acc, odd);
+          }
         }
       }
-    }
-    if (Average) acc = mul(acc, mul(set1(window.row_scale[y]), column_scale));
-    acc = max(acc, lower);
-    if (lanes == kLanes) {
-      store(out, acc);
-    } else {
-      store_partial(out, acc, lanes);
+      if (Average) acc = mul(acc, mul(set1(window.row_scale[y]), column_scale));
+      acc = max(acc, lower);
+      if (lanes == kLanes) {
+        store(out, acc);
+      } else {
+        store_partial(out, acc, lanes);
+      }
     }
   }
 }
@@ -76,21 +78,23 @@ inline void pool_rows(const PoolPlanes& a, int begin, int end) {
 template <bool Average>
 void pool_values(const PoolPlanes& a, int begin, int end) {
   const PoolWindow& window = a.window;
-  for (int c = 0, y = begin; c < a.channels; y = y + 1 < end ? y + 1 : (c++, begin)) {
+  for (int c = 0; c < a.channels; c++) {
     const float* const plane = a.input + c * a.input_stride;
-    float* const out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(y) * a.output_width;
-    const int top = y * window.stride - a.pad_y;
-    for (int x = 0; x < a.output_width; x++) {
-      const int left = x * window.stride - a.pad_x;
-      float acc = Average ? 0.0f : -INFINITY;
-      for (int iy = top < 0 ? 0 : top; iy < a.height && iy < top + window.kernel; iy++) {
-        for (int ix = left < 0 ? 0 : left; ix < a.width && ix < left + window.kernel; ix++) {
-          const float value = plane[static_cast<ptrdiff_t>(iy) * a.width + ix];
-          acc = Average ? acc + value : acc < value ? value : acc;
+    float* out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(begin) * a.output_width;
+    for (int y = begin; y < end; y++, out += a.output_width) {
+      const int top = y * window.stride - a.pad_y;
+      for (int x = 0; x < a.output_width; x++) {
+        const int left = x * window.stride - a.pad_x;
+        float acc = Average ? 0.0f : -INFINITY;
+        for (int iy = top < 0 ? 0 : top; iy < a.height && iy < top + window.kernel; iy++) {
+          for (int ix = left < 0 ? 0 : left; ix < a.width && ix < left + window.kernel; ix++) {
+            const float value = plane[static_cast<ptrdiff_t>(iy) * a.width + ix];
+            acc = Average ? acc + value : acc < value ? value : acc;
+          }
         }
+        if (Average) acc *= window.row_scale[y] * window.column_scale[x];
+        out[x] = acc < window.lower ? window.lower : acc;
       }
-      if (Average) acc *= window.row_scale[y] * window.column_scale[x];
-      out[x] = acc < window.lower ? window.lower : acc;
     }
   }
 }
