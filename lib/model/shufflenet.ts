@@ -28,8 +28,8 @@ export interface CallOptions {
 
 export interface LoadOptions extends WeightsOptions, ImageOptions, CallOptions {
   /**
-   * Threads that work on one image, 1 to 1024. More than 1 pays for large images only; several calls, or an array given
-   * to classify(), use several cores anyway. Default 1.
+   * Threads that work on one image, 1 to 1024, but never more than the process may use cores. More than 1 shortens the
+   * time of single images; several calls, or an array given to classify(), use several cores anyway. Default 1.
    */
   threads?: number;
 }
@@ -38,7 +38,7 @@ export interface LoadOptions extends WeightsOptions, ImageOptions, CallOptions {
 export interface Backend {
   /** Instruction set in use: the best this CPU has, or what the environment variable SHUFFLENET_ISA names. */
   isa: string;
-  /** Per image. */
+  /** Per image: what was asked for, at most `processors`. */
   threads: number;
   /** Cores that the process may use, control groups considered: as many runs are computed at once, others wait. */
   processors: number;
@@ -159,7 +159,8 @@ export class ShuffleNet implements AsyncDisposable {
     throwIfAborted(signal);
     const loaded = await unlessAborted(loadWeights(weights, weightsOptions), signal);
     const graph = withTaps(buildGraph(loaded.network));
-    const backend = { ...addonBackend(), threads };
+    const machine = addonBackend();
+    const backend = { ...machine, threads: Math.min(threads, machine.processors) };
     try {
       const native = await callNative(
         signal,

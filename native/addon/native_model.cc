@@ -203,7 +203,8 @@ Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
     throw Failure::current().to_error(env);
   }
   const Napi::Object tensors = info[2].As<Napi::Object>(), options = info[3].As<Napi::Object>();
-  const int threads = to_int(options.Get("threads"), "threads", 1, 1024);
+  // More threads than processors would only wait for each other.
+  const int threads = std::min(to_int(options.Get("threads"), "threads", 1, 1024), Executor::instance().threads());
   return Task::start(std::make_shared<CreateTask>(env, to_id(info[0]), to_graph(info[1].As<Napi::Object>(), tensors),
                                                   tensors, *kernels, threads));
 }

@@ -4,7 +4,6 @@
 #include <exception>
 
 #include "core/flush_denormals.h"
-#include "core/processors.h"
 #include "core/spin.h"
 
 namespace sn {
@@ -20,7 +19,6 @@ constexpr int kLeastAlone = 64, kMostAlone = 2048;
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-  threads = std::min(threads, available_processors());
   try {
     for (int i = 1; i < threads; i++) helpers_.emplace_back(&ThreadPool::help, this, i);
   } catch (const std::exception&) {

@@ -13,7 +13,7 @@ namespace sn {
 
 class ThreadPool {
  public:
-  // The calling thread counts as one. More threads than processors would only wait for each other, so no more are made.
+  // The calling thread counts as one: threads - 1 helpers are started.
   explicit ThreadPool(int threads);
   ~ThreadPool();
 
