@@ -49,8 +49,9 @@ export type ShuffleNetErrorCode =
    */
   | 'ERR_ISA'
   /**
-   * The native addon could not be loaded (not built, or for another platform), or failed in a way it should not.
-   * Remedy: `npm ci` or `npm run build:native`; else report it, with `cause`.
+   * No native addon could be loaded, neither one built here nor one of the package's; `cause` is an AggregateError. Or it
+   * failed in a way it should not.
+   * Remedy: what the message says, most often `npx node-gyp rebuild` in the package's folder; else report it.
    */
   | 'ERR_NATIVE'
   /**

@@ -54,6 +54,7 @@
       'addon/arguments.cc',
       'addon/errors.cc',
       'addon/native_model.cc',
+      'addon/old_libraries.cc',
       'addon/task.cc',
     ],
   },
