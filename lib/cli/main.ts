@@ -2,6 +2,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { imageSides, type ImageSize } from '../network/complexity';
 import type { Groups } from '../network/options';
+import { benchCommand, type BenchCommandOptions } from './bench';
 import { classifyCommand, type ClassifyCommandOptions } from './classify';
 import { exportCommand, type ExportCommandOptions } from './export';
 import { formats } from './formats';
@@ -25,6 +26,12 @@ function integer(min: number, max: number): (text: string) => number {
 function decimal(text: string): number {
   if (!/^\d*\.?\d+$/.test(text)) throw new InvalidArgumentError('Expected a number such as 0.5.');
   return Number(text);
+}
+
+function seconds(text: string): number {
+  const value = decimal(text);
+  if (value >= 0.01 && value <= 600) return value;
+  throw new InvalidArgumentError('Expected 0.01 to 600 seconds.');
 }
 
 function imageSize(text: string): Required<ImageSize> {
@@ -55,6 +62,7 @@ Examples:
   $ shufflenet table --groups 8 --scale 0.5
   $ shufflenet info
   $ shufflenet profile --size 224x224
+  $ shufflenet bench
 
 Environment:
   SHUFFLENET_ISA  instruction set to use instead of the best: scalar, avx2, avx512 or neon
@@ -195,6 +203,26 @@ Examples:
   $ SHUFFLENET_ISA=avx2 shufflenet profile --weights my.safetensors --threads 2 --json`,
     )
     .action((options: ProfileCommandOptions) => profileCommand(options));
+
+  shufflenet
+    .command('bench')
+    .description('print how fast this machine is: time per image, what more cores bring, and a line to share')
+    .addOption(weights())
+    .addOption(new Option('--size <HxW>', 'height and width of the image (default: 224x224)').argParser(imageSize))
+    .addOption(new Option('--seconds <s>', 'how long each measurement takes (default: 2)').argParser(seconds))
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+For images of noise, as model.run() takes them: decoding and resizing come on top. On 1, 2, 4 ... and all cores: one
+image at a time with so many threads, median and fastest; then so many images at once, one thread each. For a quiet and
+cool machine.
+
+Examples:
+  $ shufflenet bench
+  $ shufflenet bench --weights my.safetensors --size 64x64 --json`,
+    )
+    .action((options: BenchCommandOptions) => benchCommand(options));
   return shufflenet;
 }
 
