@@ -30,12 +30,7 @@ void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
   const Buffer<float> input = window_planes(c.input, w, input_stride);
   Buffer<float> weights("weights", 0, 10 * channels);
   pack_dwconv_planes(c.weights.data(), c.bias.data(), channels, weights.array());
-  Output output(w.begin * w.columns, (channels - 1) * output_stride + w.end * w.columns);
-  for (int i = 0; i < channels; i++) {
-    for (int y = w.begin; y < w.end; y++) {
-      for (int x = 0; x < w.columns; x++) output.expect(i * output_stride + y * w.columns + x, c.expected(i, y, x));
-    }
-  }
+  const Output output = expected_planes(w, channels, output_stride, c);
   DwconvPlanes a = {};
   a.input = input.array();
   a.input_stride = input_stride;

@@ -41,12 +41,7 @@ void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
   const Case c(w, channels, random);
   begin_windows_case(w, c.average ? "average, channels, stride" : "max, channels, stride", channels, input_stride);
   const Buffer<float> input = window_planes(c.input, w, input_stride);
-  Output output(w.begin * w.columns, (channels - 1) * output_stride + w.end * w.columns);
-  for (int i = 0; i < channels; i++) {
-    for (int y = w.begin; y < w.end; y++) {
-      for (int x = 0; x < w.columns; x++) output.expect(i * output_stride + y * w.columns + x, c.expected(i, y, x));
-    }
-  }
+  const Output output = expected_planes(w, channels, output_stride, c);
   PoolPlanes a = {};
   a.window = c.window();
   a.input = input.array();

@@ -55,6 +55,18 @@ inline Buffer<float> window_planes(const Tensor& in, const Windows& w, ptrdiff_t
   return planes;
 }
 
+// Output planes of which the rows asked for are expected to hold what `expected` says, and nothing else to be written.
+template <class Case>
+Output expected_planes(const Windows& w, int channels, ptrdiff_t stride, const Case& expected) {
+  Output output(w.begin * w.columns, (channels - 1) * stride + w.end * w.columns);
+  for (int c = 0; c < channels; c++) {
+    for (int y = w.begin; y < w.end; y++) {
+      for (int x = 0; x < w.columns; x++) output.expect(c * stride + y * w.columns + x, expected.expected(c, y, x));
+    }
+  }
+  return output;
+}
+
 // A pixel-major input of which only the rows that the windows touch exist, and of these only
 // channels [channel_begin, channel_end).
 inline Buffer<float> window_pixels(const Tensor& in, const Windows& w, ptrdiff_t stride, int channel_begin,
