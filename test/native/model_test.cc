@@ -56,15 +56,23 @@ std::unique_ptr<Model> make(const RandomNetwork& network, const Kernels& kernels
   return std::make_unique<Model>(SharedWeights::get("", network.graph, kernels), threads);
 }
 
-// Differential fuzzing: 120 networks, or as many as fit SHUFFLENET_FUZZ_SECONDS.
-void isas_agree(const Kernels& kernels) {
+// Random networks of seeds 1 to `seeds`, or as many as fit SHUFFLENET_FUZZ_SECONDS.
+template <class F>
+void each_network(uint64_t seeds, F f) {
   const char* const text = std::getenv("SHUFFLENET_FUZZ_SECONDS");
   const std::chrono::duration<double> limit(text ? std::atof(text) : 0);
   const auto start = std::chrono::steady_clock::now();
-  for (uint64_t seed = 1; text ? std::chrono::steady_clock::now() - start < limit : seed <= 120; seed++) {
+  for (uint64_t seed = 1; text ? std::chrono::steady_clock::now() - start < limit : seed <= seeds; seed++) {
     Random random(seed);
     if (random.skip()) continue;
     const RandomNetwork network(random);
+    f(seed, network, random);
+  }
+}
+
+// Differential fuzzing.
+void isas_agree(const Kernels& kernels) {
+  each_network(120, [&](uint64_t seed, const RandomNetwork& network, Random& random) {
     const int height = random.between(8, 100), width = random.between(8, 100), threads = random.between(1, 3);
     begin_case("seed %llu, %dx%d, %d threads", static_cast<unsigned long long>(seed), height, width, threads);
     const std::vector<float> input = random_values(static_cast<size_t>(6) * height * width, random);
@@ -73,7 +81,7 @@ void isas_agree(const Kernels& kernels) {
       expected = run(*make(network, scalar()), input, 2, height, width);
     } catch (const Error& error) {
       if (error.code != ErrorCode::kInput) throw;
-      continue;  // padding rules that do not fit this size
+      return;  // padding rules that do not fit this size
     }
     const auto model = make(network, kernels, threads);
     actual = run(*model, input, 2, height, width);
@@ -85,7 +93,7 @@ void isas_agree(const Kernels& kernels) {
       }
     }
     if (run(*make(network, kernels), input, 2, height, width) != actual) fail("differs from one thread");
-  }
+  });
 }
 
 // All outputs of one image, by a plan of its own.
@@ -104,10 +112,7 @@ std::vector<std::vector<float>> run_plan(SharedWeights& weights, const std::vect
 }
 
 void bands_agree(const Kernels& kernels) {
-  for (uint64_t seed = 1; seed <= 150; seed++) {
-    Random random(seed);
-    if (random.skip()) continue;
-    const RandomNetwork network(random);
+  each_network(150, [&](uint64_t seed, const RandomNetwork& network, Random& random) {
     const int height = random.between(8, 150), width = random.between(8, 100), threads = random.between(1, 2);
     const BandLimits limits = {0, 1 << random.between(0, 16)}, none = {PTRDIFF_MAX, 1};
     begin_case("seed %llu, %dx%d, %d threads, bands of %td bytes", static_cast<unsigned long long>(seed), height, width,
@@ -122,7 +127,7 @@ void bands_agree(const Kernels& kernels) {
     } catch (const Error& error) {
       if (error.code != ErrorCode::kInput) throw;  // padding rules that do not fit this size
     }
-  }
+  });
 }
 
 void threads_at_once() {
