@@ -107,7 +107,7 @@ describe('load', () => {
       path.join(folder, 'dist/lib/index.js'),
     );
     assert.equal(stderr, '');
-    assert.match(stdout, /^ERR_NATIVE the native addon .*shufflenet\.node could not be loaded: .*npm run build:native/);
+    assert.match(stdout, /^ERR_NATIVE no native addon of .* loads on .*shufflenet\.node: not built here; .*Remedy: /);
   });
 });
 
