@@ -36,7 +36,7 @@ describe("the default weights, against PyTorch's logits in float64", () => {
       const reports = JSON.parse(stdout) as Report[];
       assert.deepEqual(
         reports.map(({ threads }) => threads),
-        [1, 2, 3],
+        [1, 2, 3].map((threads) => Math.min(threads, binding().backend().processors)),
       );
       for (const report of reports) {
         assert.equal(report.isa, isa);
