@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <numeric>
+
 #include "plan/plan.h"
 
 namespace sn {
@@ -17,11 +20,21 @@ AlignedBuffer PackedWeights::pack(const Op& op, Layout form) const {
   const int k = group_inputs(graph_, op) * op.kernel * op.kernel, n = group_outputs(graph_, op);
   const size_t size = form == Layout::kPlanes ? pwconv_planes_size(k, n) : pwconv_channels_size(k, n, kernels.lanes);
   AlignedBuffer packed(size * op.groups, false);
+  std::vector<int> order(k);
+  std::vector<float> ordered(form == Layout::kChannels ? static_cast<size_t>(n) * k : 0);
   for (int g = 0; g < op.groups; g++) {
     const float* weights = op.weights.data() + static_cast<size_t>(g) * n * k;
+    if (form == Layout::kChannels) {
+      // In the order of the step's input offsets.
+      const Value& input = graph_.values[op.input];
+      std::iota(order.begin(), order.end(), 0);
+      std::sort(order.begin(), order.end(), [&](int a, int b) { return input.at(g * k + a) < input.at(g * k + b); });
+      for (size_t i = 0; i < ordered.size(); i++) ordered[i] = weights[i / k * k + order[i % k]];
+      weights = ordered.data();
+    }
     const float* bias = op.bias.data() + static_cast<size_t>(g) * n;
     if (form == Layout::kPlanes) {
-      pack_pwconv_planes(weights, bias, k, n, kernels.planes_mr, packed.data() + g * size);
+      pack_pwconv_planes(weights, bias, k, n, kernels.planes_mr, kernels.planes_unit, packed.data() + g * size);
     } else {
       pack_pwconv_channels(weights, bias, k, n, kernels.lanes, kernels.channels_nr, packed.data() + g * size);
     }

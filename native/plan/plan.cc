@@ -190,6 +190,14 @@ void Plan::resolve(int index, PackedWeights& weights) {
   Step& step = steps_[index];
   if (!op.weights.empty()) step.weights = weights.get(index, step.form);
   step.input_offsets = offsets(op.input);
+  if ((op.kind == OpKind::kPointwise || op.kind == OpKind::kFullyConnected) && step.form == Layout::kChannels) {
+    // In the order in which they lie: after a shuffle a group's inputs are a few runs of neighbours.
+    for (auto group = step.input_offsets.begin(); group != step.input_offsets.end();) {
+      const auto end = group + group_inputs(graph_, op);
+      std::sort(group, end);
+      group = end;
+    }
+  }
   if (op.kind == OpKind::kSum && op.residual >= 0) step.residual_offsets = offsets(op.residual);
 }
 

@@ -41,7 +41,8 @@ struct Step {
   int pad_y = 0, pad_x = 0;               // padding before
   const float* weights = nullptr;         // packed
   size_t group_weights = 0;               // packed size of one group
-  std::vector<int32_t> input_offsets;     // of each input channel in its tensor; convolution: of each input plane
+  std::vector<int32_t> input_offsets;     // of each input channel in its tensor; convolution: of each input plane;
+                                          // pointwise, channels form: of each group in rising order
   std::vector<int32_t> residual_offsets;  // kSum
   std::vector<int32_t> tap_offsets;       // convolution: of each place of the window in scratch
   std::vector<float> row_scale, column_scale;

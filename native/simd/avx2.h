@@ -35,6 +35,7 @@ inline void store_partial(float* p, Vec a, int n) {
   }
   if (n & 1) _mm_store_ss(p, half);
 }
+constexpr int kMaskedWidth = 1;
 using Mask = __m256i;
 inline Mask lanes_between(int begin, int end) {
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

@@ -26,6 +26,7 @@ inline Vec load(const float* p) { return _mm512_loadu_ps(p); }
 inline void store(float* p, Vec a) { _mm512_storeu_ps(p, a); }
 inline Vec load_partial(const float* p, int n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 inline void store_partial(float* p, Vec a, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), a); }
+constexpr int kMaskedWidth = 1;
 using Mask = __mmask16;
 inline Mask lanes_between(int begin, int end) {
   const int b = begin < 0 ? 0 : begin > 16 ? 16 : begin, e = end < 0 ? 0 : end > 16 ? 16 : end;

@@ -26,22 +26,67 @@ inline void store_partial(float* p, Vec a, int n) {
   if (n > 1) vst1q_lane_f32(p + 1, a, 1);
   if (n > 2) vst1q_lane_f32(p + 2, a, 2);
 }
+// A masked load is a whole one that stays between the mask's limits, whose bytes are then put where they belong.
+constexpr int kMaskedWidth = kLanes;
 struct Mask {
-  int begin, end;
+  ptrdiff_t shift;
+  uint8x16_t from;
 };
-inline Mask lanes_between(int begin, int end) { return {begin < 0 ? 0 : begin, end > kLanes ? kLanes : end}; }
-inline Vec load_masked(const float* p, Mask mask, Vec fill) {
-  if (mask.begin == 0 && mask.end == kLanes) return load(p);
-  float values[kLanes];
-  vst1q_f32(values, fill);
-  for (int i = mask.begin; i < mask.end; i++) values[i] = p[i];
-  return vld1q_f32(values);
+inline Mask lanes_between(int begin, int end) {
+  const int shift = begin > 0 ? begin : end < kLanes ? end - kLanes : 0;
+  int32_t table[kLanes];
+  for (int i = 0; i < kLanes; i++) table[i] = i < begin || i >= end ? -1 : 0x03020100 + 0x04040404 * (i - shift);
+  return {shift, vreinterpretq_u8_s32(vld1q_s32(table))};
 }
-inline Vec load_masked(const float* p, Mask mask) { return load_masked(p, mask, vdupq_n_f32(0.0f)); }
+inline Vec load_masked(const float* p, const Mask& mask) {
+  const uint8x16_t v = vreinterpretq_u8_f32(load(p + mask.shift));
+#if defined(__aarch64__)
+  return vreinterpretq_f32_u8(vqtbl1q_u8(v, mask.from));
+#else
+  const uint8x8x2_t halves = {{vget_low_u8(v), vget_high_u8(v)}};
+  return vreinterpretq_f32_u8(
+      vcombine_u8(vtbl2_u8(halves, vget_low_u8(mask.from)), vtbl2_u8(halves, vget_high_u8(mask.from))));
+#endif
+}
+inline Vec load_masked(const float* p, const Mask& mask, Vec fill) {
+  const uint8x16_t v = vreinterpretq_u8_f32(load(p + mask.shift)), f = vreinterpretq_u8_f32(fill);
+#if defined(__aarch64__)
+  return vreinterpretq_f32_u8(vqtbx1q_u8(f, v, mask.from));
+#else
+  const uint8x8x2_t halves = {{vget_low_u8(v), vget_high_u8(v)}};
+  const uint8x8_t low = vtbl2_u8(halves, vget_low_u8(mask.from)), high = vtbl2_u8(halves, vget_high_u8(mask.from));
+  const uint8x16_t outside = vceqq_u8(mask.from, vdupq_n_u8(0xff));
+  return vreinterpretq_f32_u8(vbslq_u8(outside, f, vcombine_u8(low, high)));
+#endif
+}
 inline Vec add(Vec a, Vec b) { return vaddq_f32(a, b); }
 inline Vec mul(Vec a, Vec b) { return vmulq_f32(a, b); }
 inline Vec max(Vec x, Vec lo) { return vmaxq_f32(x, lo); }
 inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
+// Beyond simd/scalar.h: half a vector, and c + a * (lane L of b).
+using HalfVec = float32x2_t;
+inline HalfVec load_half(const float* p) { return vld1_f32(p); }
+inline HalfVec set1_half(float x) { return vdup_n_f32(x); }
+#if defined(__aarch64__)
+template <int L>
+inline Vec fma_lane(Vec c, Vec a, Vec b) {
+  return vfmaq_laneq_f32(c, a, b, L);
+}
+template <int L>
+inline Vec fma_half_lane(Vec c, Vec a, HalfVec b) {
+  return vfmaq_lane_f32(c, a, b, L);
+}
+#else
+// Rounded twice: VFMA takes no lane.
+template <int L>
+inline Vec fma_half_lane(Vec c, Vec a, HalfVec b) {
+  return vmlaq_lane_f32(c, a, b, L);
+}
+template <int L>
+inline Vec fma_lane(Vec c, Vec a, Vec b) {
+  return fma_half_lane<L % 2>(c, a, L < 2 ? vget_low_f32(b) : vget_high_f32(b));
+}
+#endif
 inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   const float32x4x2_t v = vuzpq_f32(a, b);
   even = v.val[0];

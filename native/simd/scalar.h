@@ -7,7 +7,8 @@
 //   load_partial(p, n)        first n values, 0 < n < kLanes, the other lanes are zero; touches nothing past p + n
 //   store_partial(p, v, n)    first n values; touches nothing past p + n
 //   lanes_between(b, e)       a Mask of lanes b <= i < e; b and e may be any numbers
-//   load_masked(p, m)         the lanes of m, the others are zero; touches nothing else
+//   kMaskedWidth              the least e - b of a mask that is loaded with
+//   load_masked(p, m)         the lanes of m, the others are zero; touches nothing but [p + b, p + e)
 //   load_masked(p, m, fill)   the others are fill's
 //   set1(x)  add  mul  max    lane-wise; max(x, lo) keeps a NaN of x
 //   fma(a, b, c)              a * b + c, rounded once where the hardware can
@@ -28,6 +29,7 @@ inline Vec load(const float* p) { return {*p}; }
 inline void store(float* p, Vec a) { *p = a.v; }
 inline Vec load_partial(const float*, int) { return {0.0f}; }
 inline void store_partial(float*, Vec, int) {}
+constexpr int kMaskedWidth = 1;
 using Mask = bool;
 inline Mask lanes_between(int begin, int end) { return begin <= 0 && end > 0; }
 inline Vec load_masked(const float* p, Mask mask) { return {mask ? *p : 0.0f}; }

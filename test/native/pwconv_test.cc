@@ -68,10 +68,12 @@ struct Problem {
   Tensor residual;
   float lower;
 
-  Problem(const Case& c, Random& random)
+  // rising: input channels in the order in which they lie, as the channels form wants them.
+  Problem(const Case& c, bool rising, Random& random)
       : input(c.k + c.spare, 1, c.end, random), channels(shuffled(c.k, c.spare, random)),
         weights(Tensor(c.n, 1, c.k, random).values), bias(Tensor(c.n, 1, 1, random).values),
         residual(c.n, 1, c.end, random), lower(c.relu ? 0.0f : -INFINITY) {
+    if (rising) std::sort(channels.begin(), channels.end());
     if (c.nan) input.at(random.pick(channels), 0, random.between(c.begin, c.end - 1)) = NAN;
   }
 
@@ -89,9 +91,10 @@ void describe(const Case& c) {
 
 void run_planes(const PwconvKernels& kernels, const Case& c, Random& random) {
   describe(c);
-  const Problem problem(c, random);
+  const Problem problem(c, false, random);
   Buffer<float> weights("weights", 0, pwconv_planes_size(c.k, c.n));
-  pack_pwconv_planes(problem.weights.data(), problem.bias.data(), c.k, c.n, kernels.planes_mr, weights.array());
+  pack_pwconv_planes(problem.weights.data(), problem.bias.data(), c.k, c.n, kernels.planes_mr, kernels.planes_unit,
+                     weights.array());
 
   const int pixels = c.end - c.begin;
   const int read = (pixels + kernels.lanes - 1) / kernels.lanes * kernels.lanes;
@@ -141,7 +144,7 @@ void run_channels(const PwconvKernels& kernels, Case c, Random& random) {
     c.panel_end = random.between(c.panel_begin + 1, panels.parts);
   }
   describe(c);
-  const Problem problem(c, random);
+  const Problem problem(c, true, random);
 
   // Only the weights and outputs of the panels that are asked for exist.
   const int first = panels.begin(c.panel_begin) * lanes, last = panels.begin(c.panel_end) * lanes;

@@ -6,6 +6,7 @@
 namespace sn {
 namespace {
 constexpr int kDwconvRows = 2;
+constexpr int kDwconvPixels = 1;
 }  // namespace
 }  // namespace sn
 

@@ -7,6 +7,7 @@ namespace sn {
 namespace {
 // 9 weights, 7 sums: the planes of the paper's table have 28, 14 and 7 rows.
 constexpr int kDwconvRows = 7;
+constexpr int kDwconvPixels = 1;
 }  // namespace
 }  // namespace sn
 

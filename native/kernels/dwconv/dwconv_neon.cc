@@ -10,6 +10,8 @@ constexpr int kDwconvRows = 4;
 #else
 constexpr int kDwconvRows = 2;
 #endif
+// 7 sums, 3 weights, 1 input.
+constexpr int kDwconvPixels = 7;
 }  // namespace
 }  // namespace sn
 

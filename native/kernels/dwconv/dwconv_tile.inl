@@ -1,5 +1,6 @@
 // Depthwise convolution over the vectors of the including file's instruction set. The including file defines before
-//   kDwconvRows   output rows of a tile of the planes form
+//   kDwconvRows     output rows of a tile of the planes form
+//   kDwconvPixels   pixels of a tile of the channels form
 namespace sn {
 namespace {
 
@@ -34,7 +35,8 @@ inline void load_columns(const float* row, const Columns<Stride>& columns, Vec (
 }
 
 // R output rows of one vector of columns: rows that windows share are loaded once.
-template <int Stride, int R, bool Inside>
+// AllRows: none of them lies in the padding.
+template <int Stride, int R, bool Inside, bool AllRows>
 inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, const float* plane,
                          const Vec (&weight)[9], Vec bias, int y, float* out, int lanes) {
   const Vec lower = set1(a.lower);
@@ -45,7 +47,7 @@ inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, 
   const float* row = plane + static_cast<ptrdiff_t>(top) * a.width;
 #pragma GCC unroll 32
   for (int i = 0; i < (R - 1) * Stride + 3; i++, row += a.width) {
-    if (top + i < 0 || top + i >= a.height) continue;
+    if (!AllRows && (top + i < 0 || top + i >= a.height)) continue;
     Vec in[3];
     load_columns<Stride, Inside>(row, columns, in);
 #pragma GCC unroll 16
@@ -71,7 +73,13 @@ inline void dwconv_blocks(const DwconvPlanes& a, const Columns<Stride>& columns,
                           const Vec (&weight)[9], Vec bias, int begin, int end, float* out, int lanes) {
   int y = begin;
   for (; y + R <= end; y += R, out += static_cast<ptrdiff_t>(R) * a.output_width) {
-    dwconv_block<Stride, R, Inside>(a, columns, plane, weight, bias, y, out, lanes);
+    const int top = y * Stride - a.pad_y;
+    // Where masks are free (kMaskedWidth is 1), so are these tests.
+    if (kMaskedWidth > 1 && top >= 0 && top + (R - 1) * Stride + 3 <= a.height) {
+      dwconv_block<Stride, R, Inside, (kMaskedWidth > 1)>(a, columns, plane, weight, bias, y, out, lanes);
+    } else {
+      dwconv_block<Stride, R, Inside, false>(a, columns, plane, weight, bias, y, out, lanes);
+    }
   }
   if constexpr (R > 1) {
     if (y < end) {
@@ -93,6 +101,26 @@ inline void dwconv_channels(const DwconvPlanes& a, const Columns<Stride>& column
   }
 }
 
+// Planes too narrow for masks, value by value.
+void dwconv_values(const DwconvPlanes& a, int begin, int end) {
+  for (int c = 0, y = begin; c < a.channels; y = y + 1 < end ? y + 1 : (c++, begin)) {
+    const float* const plane = a.input + c * a.input_stride;
+    const float* const weight = a.weights + static_cast<ptrdiff_t>(c) * 10;
+    float* const out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(y) * a.output_width;
+    const int top = y * a.stride - a.pad_y;
+    for (int x = 0; x < a.output_width; x++) {
+      const int left = x * a.stride - a.pad_x;
+      float acc = weight[0];
+      for (int t = 0; t < 9; t++) {
+        const int iy = top + t / 3, ix = left + t % 3;
+        if (iy < 0 || iy >= a.height || ix < 0 || ix >= a.width) continue;
+        acc += plane[static_cast<ptrdiff_t>(iy) * a.width + ix] * weight[t + 1];
+      }
+      out[x] = acc < a.lower ? a.lower : acc;
+    }
+  }
+}
+
 template <int Stride>
 void dwconv_planes(const DwconvPlanes& a, int begin, int end) {
   const int lanes = a.output_width < kLanes ? a.output_width : kLanes;
@@ -110,7 +138,9 @@ void dwconv_planes(const DwconvPlanes& a, int begin, int end) {
 }
 
 void planes(const DwconvPlanes& a, int begin, int end) {
-  if (a.stride == 1) {
+  if (a.width < kMaskedWidth) {
+    dwconv_values(a, begin, end);
+  } else if (a.stride == 1) {
     dwconv_planes<1>(a, begin, end);
   } else {
     dwconv_planes<2>(a, begin, end);
@@ -155,9 +185,83 @@ inline void dwconv_row(const DwconvChannels& a, int y, int channel, int lanes) {
   }
 }
 
+// P pixels of a row of one vector of channels: columns that windows share are loaded once. before, after: the first and
+// the last column lie in the padding.
+template <int Stride, int P>
+inline void dwconv_pixels(const DwconvChannels& a, const float* input, int first_row, int last_row, const float* w,
+                          float* out, bool before, bool after) {
+  constexpr int kColumns = (P - 1) * Stride + 3;
+  const Vec bias = load(w);
+  Vec acc[P];
+#pragma GCC unroll 16
+  for (int p = 0; p < P; p++) acc[p] = bias;
+  for (int ky = first_row; ky < last_row; ky++) {
+    Vec weight[3];
+#pragma GCC unroll 3
+    for (int kx = 0; kx < 3; kx++) weight[kx] = load(w + static_cast<ptrdiff_t>(3 * ky + kx + 1) * a.channels);
+    const float* column = input + static_cast<ptrdiff_t>(ky) * a.width * a.channels;
+#pragma GCC unroll 32
+    for (int j = 0; j < kColumns; j++, column += a.channels) {
+      if ((j == 0 && before) || (j == kColumns - 1 && after)) continue;
+      const Vec in = load(column);
+#pragma GCC unroll 16
+      for (int p = 0; p < P; p++) {
+        const int kx = j - p * Stride;
+        if (kx >= 0 && kx < 3) acc[p] = fma(in, weight[kx], acc[p]);
+      }
+    }
+  }
+  const Vec lower = set1(a.lower);
+#pragma GCC unroll 16
+  for (int p = 0; p < P; p++, out += a.channels) store(out, max(acc[p], lower));
+}
+
+// The tile of `pixels` pixels, P at most.
+template <int Stride, int P>
+inline void dwconv_tile(const DwconvChannels& a, int pixels, const float* input, int first_row, int last_row,
+                        const float* w, float* out, bool before, bool after) {
+  if constexpr (P > 1) {
+    if (pixels < P) {
+      return dwconv_tile<Stride, P - 1>(a, pixels, input, first_row, last_row, w, out, before, after);
+    }
+  }
+  dwconv_pixels<Stride, P>(a, input, first_row, last_row, w, out, before, after);
+}
+
+// Row y of channels [begin, end), whole vectors, in tiles of about equal size.
+template <int Stride>
+inline void dwconv_tiles(const DwconvChannels& a, int y, int begin, int end) {
+  const int tiles = (a.output_width + kDwconvPixels - 1) / kDwconvPixels;
+  const int width = a.output_width / tiles, larger = a.output_width % tiles;
+  const int top = y * Stride - a.pad_y;
+  const int first_row = top < 0 ? -top : 0, last_row = a.height - top < 3 ? a.height - top : 3;
+  for (int i = 0, x = 0; i < tiles; i++) {
+    const int pixels = width + (i < larger), left = x * Stride - a.pad_x;
+    const bool before = left<0, after = left + (pixels - 1) * Stride + 3> a.width;
+    const float* const input = a.input + (static_cast<ptrdiff_t>(top) * a.width + left) * a.channels;
+    float* const out = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * a.channels;
+    for (int c = begin; c < end; c += kLanes) {
+      dwconv_tile<Stride, kDwconvPixels>(a, pixels, input + c, first_row, last_row, a.weights + c, out + c, before,
+                                         after);
+    }
+    x += pixels;
+  }
+}
+
 void channels(const DwconvChannels& a, int begin, int end, int channel_begin, int channel_end) {
+  // Tiles know one column of padding on either side.
+  const bool tiles =
+      kDwconvPixels > 1 && a.pad_x <= 1 && (a.output_width - 1) * a.stride - a.pad_x + 3 <= a.width + 1 && a.width > 1;
   for (int y = begin; y < end; y++) {
     int c = channel_begin;
+    if (tiles) {
+      c += (channel_end - channel_begin) / kLanes * kLanes;
+      if (a.stride == 1) {
+        dwconv_tiles<1>(a, y, channel_begin, c);
+      } else {
+        dwconv_tiles<2>(a, y, channel_begin, c);
+      }
+    }
     for (; c + kLanes <= channel_end; c += kLanes) dwconv_row<true>(a, y, c, kLanes);
     if (c < channel_end) dwconv_row<false>(a, y, c, channel_end - c);
   }

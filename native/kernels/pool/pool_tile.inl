@@ -6,7 +6,7 @@ inline Vec pool_join(bool average, Vec a, Vec b) { return average ? add(a, b) : 
 
 // One vector of values of a plane's row, joined with those of the window's other rows [first, last).
 template <bool Average>
-inline Vec pool_column(const float* column, ptrdiff_t width, int first, int last, Mask inside) {
+inline Vec pool_column(const float* column, ptrdiff_t width, int first, int last, const Mask& inside) {
   const Vec fill = set1(Average ? 0.0f : -INFINITY);
   Vec acc = load_masked(column + first * width, inside, fill);
   for (int y = first + 1; y < last; y++) {
@@ -16,8 +16,9 @@ inline Vec pool_column(const float* column, ptrdiff_t width, int first, int last
 }
 
 // The windows of one vector of output columns from `x` on. Rows are joined first and columns then, for with a stride of 2
-// the columns of neighbouring outputs lie in different lanes. Kernel is 0 where it is not known before.
-template <bool Average, int Kernel, int Stride>
+// the columns of neighbouring outputs lie in different lanes. Kernel is 0 where it is not known before. Inside: no vector
+// that is read leaves the plane.
+template <bool Average, int Kernel, int Stride, bool Inside>
 inline void pool_columns(const PoolPlanes& a, int begin, int end, int x, int lanes) {
   static_assert(Kernel == 0 || (Kernel == 3 && Stride == 2));
   const PoolWindow& window = a.window;
@@ -34,13 +35,26 @@ inline void pool_columns(const PoolPlanes& a, int begin, int end, int x, int lan
     for (int y = begin; y < end; y++, out += a.output_width) {
       const int top = y * Stride - a.pad_y;
       const int first = top < 0 ? 0 : top, last = a.height < top + kernel ? a.height : top + kernel;
-      const auto column = [&](int shift, Mask mask) {
+      const auto column = [&](int shift, const Mask& mask) {
         return pool_column<Average>(plane + left + shift, a.width, first, last, mask);
       };
       Vec acc = fill, even, odd;
       if constexpr (Kernel == 3) {
-        deinterleave(column(0, known[0]), column(kLanes, known[1]), even, odd);
-        acc = pool_join(Average, pool_join(Average, even, odd), shift_in(even, column(2 * kLanes, known[2])));
+        if constexpr (Inside) {
+          const float* p = plane + left + static_cast<ptrdiff_t>(first) * a.width;
+          Vec one = load(p), two = load(p + kLanes), three = load(p + 2 * kLanes);
+          for (int rows = last - first - 1; rows > 0; rows--) {
+            p += a.width;
+            one = pool_join(Average, one, load(p));
+            two = pool_join(Average, two, load(p + kLanes));
+            three = pool_join(Average, three, load(p + 2 * kLanes));
+          }
+          deinterleave(one, two, even, odd);
+          acc = pool_join(Average, pool_join(Average, even, odd), shift_in(even, three));
+        } else {
+          deinterleave(column(0, known[0]), column(kLanes, known[1]), even, odd);
+          acc = pool_join(Average, pool_join(Average, even, odd), shift_in(even, column(2 * kLanes, known[2])));
+        }
       } else {
         for (int kx = 0; kx < kernel; kx += Stride) {
           const Vec one = column(kx, inside(left + kx));
@@ -70,7 +84,13 @@ inline void pool_rows(const PoolPlanes& a, int begin, int end) {
   for (int x = 0; x < a.output_width; x += kLanes) {
     // The last vector of a row steps back over columns already written rather than past the row's end.
     const int at = x + kLanes <= a.output_width || x == 0 ? x : a.output_width - kLanes;
-    pool_columns<Average, Kernel, Stride>(a, begin, end, at, lanes);
+    const int left = at * Stride - a.pad_x;
+    // Where masks are free (kMaskedWidth is 1), one form will do.
+    if (Kernel == 3 && kMaskedWidth > 1 && left >= 0 && left + 3 * kLanes <= a.width) {
+      pool_columns<Average, Kernel, Stride, Kernel == 3 && (kMaskedWidth > 1)>(a, begin, end, at, lanes);
+    } else {
+      pool_columns<Average, Kernel, Stride, false>(a, begin, end, at, lanes);
+    }
   }
 }
 
@@ -101,7 +121,7 @@ void pool_values(const PoolPlanes& a, int begin, int end) {
 
 template <bool Average>
 inline void pool_planes_of(const PoolPlanes& a, int begin, int end) {
-  if (a.window.stride > 2) return pool_values<Average>(a, begin, end);
+  if (a.window.stride > 2 || a.width < kMaskedWidth) return pool_values<Average>(a, begin, end);
   if (a.window.stride == 1) return pool_rows<Average, 0, 1>(a, begin, end);
   if (a.window.kernel == 3) return pool_rows<Average, 3, 2>(a, begin, end);
   pool_rows<Average, 0, 2>(a, begin, end);

@@ -23,10 +23,10 @@ float* pack_panel(const float* weights, const float* bias, int k, int n, int fir
 
 }  // namespace
 
-void pack_pwconv_planes(const float* weights, const float* bias, int k, int n, int mr, float* packed) {
-  const Split panels(n, mr);
-  for (int i = 0; i < panels.parts; i++) {
-    packed = pack_panel(weights, bias, k, n, panels.begin(i), panels.size(i), packed);
+void pack_pwconv_planes(const float* weights, const float* bias, int k, int n, int mr, int unit, float* packed) {
+  const Panels panels(n, mr, unit);
+  for (int i = 0, first = 0; i < panels.parts; first += panels.size(i++)) {
+    packed = pack_panel(weights, bias, k, n, first, panels.size(i), packed);
   }
 }
 

@@ -21,7 +21,7 @@ namespace sn {
 struct PwconvPlanes {
   int k;                   // input channels of the group, >= 1
   int n;                   // output channels of the group, >= 1
-  const float* weights;    // from pack_pwconv_planes, mr as the kernel's
+  const float* weights;    // from pack_pwconv_planes, mr and unit as the kernel's
   const float* input;      // pixel p of input channel k: input[offsets[k] + p]
   const int32_t* offsets;  // k values
   float* output;           // pixel p of output channel n: output[n * output_stride + p]
@@ -33,9 +33,9 @@ struct PwconvPlanes {
 
 struct PwconvChannels {
   int k, n;
-  const float* weights;  // from pack_pwconv_channels, lanes and nr as the kernel's
-  const float* input;    // pixel p of input channel k: input[p * pixel_stride + offsets[k]]
-  const int32_t* offsets;
+  const float* weights;    // from pack_pwconv_channels, lanes and nr as the kernel's
+  const float* input;      // pixel p of input channel k: input[p * pixel_stride + offsets[k]]
+  const int32_t* offsets;  // k values, rising
   ptrdiff_t pixel_stride;
   float* output;  // pixel p of output channel n: output[p * output_stride + n]
   ptrdiff_t output_stride;
@@ -49,7 +49,10 @@ struct PwconvKernels {
   int lanes;        // values per vector
   int planes_mr;    // most output channels of a planes tile
   int planes_nr;    // most vectors of pixels of a planes tile
+  int planes_unit;  // planes tiles have a multiple of so many output channels, but for the last
   int channels_nr;  // most vectors of output channels of a channels tile
+  // What a vector multiply-add of the channels form costs where one of the planes form costs 1.
+  double channels_cost;
   // Pixels [begin, end), end > begin. Reads inputs up to the next multiple of lanes after end - begin; writes and reads
   // residuals exactly up to end.
   void (*planes)(const PwconvPlanes&, ptrdiff_t begin, ptrdiff_t end);
@@ -67,13 +70,29 @@ struct Split {
   int begin(int part) const { return part * width + (part < larger ? part : larger); }
 };
 
+// n split into as few parts of at most `most` as can be, all but the last of them multiples of `unit`.
+struct Panels {
+  int parts;
+  Panels(int n, int most, int unit) : parts(0), n_(n), unit_(unit), split_((n + unit - 1) / unit, most / unit) {
+    parts = split_.parts;
+  }
+  int size(int part) const {
+    const int whole = split_.size(part) * unit_;
+    return part < parts - 1 ? whole : n_ - split_.begin(part) * unit_;
+  }
+
+ private:
+  int n_, unit_;
+  Split split_;
+};
+
 // Packed panels, one after another: the biases of the panel's output channels, then for each k their weights.
 // weights: [n][k], bias: [n].
-//   planes    panels of Split(n, mr)
+//   planes    panels of Panels(n, mr, unit)
 //   channels  panels of Split(ceil(n / lanes), nr) vectors; channels past n are zero
 size_t pwconv_planes_size(int k, int n);
 size_t pwconv_channels_size(int k, int n, int lanes);
-void pack_pwconv_planes(const float* weights, const float* bias, int k, int n, int mr, float* packed);
+void pack_pwconv_planes(const float* weights, const float* bias, int k, int n, int mr, int unit, float* packed);
 void pack_pwconv_channels(const float* weights, const float* bias, int k, int n, int lanes, int nr, float* packed);
 
 }  // namespace sn

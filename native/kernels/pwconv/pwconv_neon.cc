@@ -1,19 +1,35 @@
 #if defined(__ARM_NEON) || defined(__arm__)
 #include "kernels/pwconv/pwconv.h"
 
+#include <algorithm>
+#include <type_traits>
 #include <utility>
 
+#if defined(__GNUC__) && !defined(__clang__)
+// With all registers taken, loading earlier than written makes GCC spill sums.
+#pragma GCC optimize("no-schedule-insns")
+#endif
 #include "simd/neon.h"
 
 namespace sn {
 namespace {
-// 16 sums, 2 inputs (or weights), broadcasts: fits AArch64's 32 registers.
-constexpr int kPlanesMr = 8, kPlanesNr = 2;
-constexpr int kChannelsNr = 2, kChannelsAccumulators = 16, kChannelsMr = 8;
+#if defined(__aarch64__)
+// 32 registers. Planes: 24 sums, the inputs and the weights; 12x2, 8x3 or 4x6. Channels: 21 sums, 7 inputs, 3 weights.
+constexpr int kPlanesMr = 12, kPlanesNr = 6, kChannelsNr = 3;
+constexpr int planes_nr(int mr) { return mr > 8 ? 2 : mr > 4 ? 3 : 6; }
+constexpr int channels_mr(int nr) { return nr > 2 ? 7 : 8; }
+#else
+// 16 registers. Planes: 12 sums, 3 inputs, 1 of weights. Channels: 8 sums, 4 inputs, 2 weights.
+constexpr int kPlanesMr = 4, kPlanesNr = 3, kChannelsNr = 2;
+constexpr int planes_nr(int) { return 3; }
+constexpr int channels_mr(int) { return 4; }
+#endif
+// Both forms take about as many instructions for a multiply-add.
+constexpr double kChannelsCost = 1.3;
 }  // namespace
 }  // namespace sn
 
-#include "kernels/pwconv/pwconv_tile.inl"
+#include "kernels/pwconv/pwconv_lanes_tile.inl"
 
 const sn::PwconvKernels sn::pwconv_neon = kPwconv;
 

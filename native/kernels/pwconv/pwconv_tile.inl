@@ -279,7 +279,8 @@ void channels(const PwconvChannels& a, ptrdiff_t begin, ptrdiff_t end, int panel
   }
 }
 
-constexpr PwconvKernels kPwconv = {kLanes, kPlanesMr, kPlanesNr, kChannelsNr, planes, channels};
+// Measured on x86: tiles of the channels form reach about nine tenths of the speed of those of the planes form.
+constexpr PwconvKernels kPwconv = {kLanes, kPlanesMr, kPlanesNr, 1, kChannelsNr, 1.1, planes, channels};
 
 }  // namespace
 }  // namespace sn

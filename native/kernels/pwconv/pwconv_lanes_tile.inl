@@ -1,0 +1,300 @@
+// Tiles of the pointwise convolution for instruction sets that multiply a vector by one lane of another (NEON): weights
+// and inputs that other sets broadcast one by one are loaded four at a time. The including file defines before, for its
+// number of registers:
+//   kPlanesMr           most output channels of a planes tile, a multiple of 4
+//   kPlanesNr           vectors of pixels that all panels pass over before the next
+//   planes_nr(mr)       most vectors of pixels of a tile of mr output channels
+//   kChannelsNr         vectors of output channels
+//   channels_mr(nr)     most pixels of a channels tile of nr vectors, 3 or more
+//   kChannelsCost       as in PwconvKernels
+namespace sn {
+namespace {
+
+static_assert(kLanes == 4 && kPlanesMr % 4 == 0);
+
+template <int N>
+using Indices = std::make_integer_sequence<int, N>;
+
+// Calls f(std::integral_constant<int, I>()) for I from 0 to N - 1: lanes must be constants.
+template <class F, int... I>
+inline void each(std::integer_sequence<int, I...>, [[maybe_unused]] F f) {
+  (f(std::integral_constant<int, I>()), ...);
+}
+
+template <int N, class F>
+inline void each(F f) {
+  each(Indices<N>(), f);
+}
+
+// Keeps GCC from taking an address apart again, after which it no longer loads pairs of vectors from it.
+template <class T>
+inline void pin([[maybe_unused]] T*& p) {
+#if defined(__GNUC__)
+  __asm__("" : "+r"(p));
+#endif
+}
+
+// The weights of MR output channels for one k, in as few loads as there can be.
+template <int MR>
+struct Weights {
+  Vec fours[MR / 4 + 1];
+  HalfVec two, one;
+
+  explicit Weights(const float* p) {
+    each<MR / 4>([&](auto i) { fours[i] = load(p + 4 * i); });
+    if constexpr ((MR & 2) != 0) two = load_half(p + MR / 4 * 4);
+    if constexpr ((MR & 1) != 0) one = set1_half(p[MR - 1]);
+  }
+  // sum + a * weight of channel M
+  template <int M>
+  Vec fma(Vec sum, Vec a) const {
+    if constexpr (M < MR / 4 * 4) {
+      return fma_lane<M % 4>(sum, a, fours[M / 4]);
+    } else if constexpr ((MR & 1) != 0 && M == MR - 1) {
+      return fma_half_lane<0>(sum, a, one);
+    } else {
+      return fma_half_lane<M % 2>(sum, a, two);
+    }
+  }
+};
+
+// MR output channels x NR vectors of pixels; the last vector holds `valid` pixels.
+template <int MR, int NR>
+void planes_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t pixel, int valid) {
+  const bool whole = valid == kLanes;
+  Vec acc[MR][NR];
+  if (a.residual) {
+    const auto init = [&](auto all) {
+      const float* residual = a.residual + channel * a.residual_stride + pixel;
+      each<MR>([&](auto m) {
+        pin(residual);
+        each<NR>([&](auto n) {
+          const float* r = residual + n * kLanes;
+          acc[m][n] = n < NR - 1 || all ? load(r) : load_partial(r, valid);
+        });
+        residual += a.residual_stride;
+      });
+    };
+    if (whole) {
+      init(std::true_type());
+    } else {
+      init(std::false_type());
+    }
+    const Weights<MR> bias(w);
+    const Vec one = set1(1.0f);
+    each<MR>([&](auto m) { each<NR>([&](auto n) { acc[m][n] = bias.template fma<m>(acc[m][n], one); }); });
+  } else {
+    each<MR>([&](auto m) { each<NR>([&](auto n) { acc[m][n] = set1(w[m]); }); });
+  }
+  const float* const input = a.input + pixel;
+  const int32_t* offsets = a.offsets;
+  const auto step = [&](const float* x, const float* weights) {
+    pin(x);
+    Vec in[NR];
+    each<NR>([&](auto n) { in[n] = load(x + n * kLanes); });
+    const Weights<MR> weight(weights);
+    each<MR>([&](auto m) { each<NR>([&](auto n) { acc[m][n] = weight.template fma<m>(acc[m][n], in[n]); }); });
+  };
+  w += MR;
+  int k = a.k;
+  for (; k >= 4; k -= 4, offsets += 4, w += 4 * MR) {
+    each<4>([&](auto i) { step(input + offsets[i], w + i * MR); });
+  }
+  for (; k > 0; k--, offsets++, w += MR) step(input + offsets[0], w);
+  const Vec lower = set1(a.lower);
+  const auto finish = [&](auto all) {
+    float* out = a.output + channel * a.output_stride + pixel;
+    each<MR>([&](auto m) {
+      pin(out);
+      each<NR>([&](auto n) {
+        const Vec y = max(acc[m][n], lower);
+        if (n < NR - 1 || all) {
+          store(out + n * kLanes, y);
+        } else {
+          store_partial(out + n * kLanes, y, valid);
+        }
+      });
+      out += a.output_stride;
+    });
+  };
+  if (whole) {
+    finish(std::true_type());
+  } else {
+    finish(std::false_type());
+  }
+}
+
+using PlanesTile = void (*)(const PwconvPlanes&, const float*, int, ptrdiff_t, int);
+
+// Of MR output channels, tiles[nr - 1].
+template <int MR, class Sequence = Indices<planes_nr(MR)>>
+struct PlanesTiles;
+template <int MR, int... N>
+struct PlanesTiles<MR, std::integer_sequence<int, N...>> {
+  static constexpr PlanesTile tiles[] = {planes_tile<MR, N + 1>...};
+};
+template <class Sequence>
+struct PlanesTable;
+template <int... M>
+struct PlanesTable<std::integer_sequence<int, M...>> {
+  static constexpr const PlanesTile* rows[] = {PlanesTiles<M + 1>::tiles...};
+};
+
+// Pixels outside, panels inside: the pixels stay in L1 while the group's weights pass over them.
+void planes(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
+  const Panels panels(a.n, kPlanesMr, 4);
+  for (ptrdiff_t pixel = begin; pixel < end; pixel += kPlanesNr * kLanes) {
+    const int left = static_cast<int>(std::min<ptrdiff_t>(end - pixel, kPlanesNr * kLanes));
+    const int vectors = (left + kLanes - 1) / kLanes, valid = left - (vectors - 1) * kLanes;
+    const float* w = a.weights;
+    for (int i = 0, channel = 0; i < panels.parts; i++) {
+      const int mr = panels.size(i);
+      const PlanesTile* const tiles = PlanesTable<Indices<kPlanesMr>>::rows[mr - 1];
+      const Split parts(vectors, planes_nr(mr));
+      for (int j = 0, first = 0; j < parts.parts; j++) {
+        const int nr = parts.size(j);
+        tiles[nr - 1](a, w, channel, pixel + first * kLanes, j == parts.parts - 1 ? valid : kLanes);
+        first += nr;
+      }
+      w += static_cast<ptrdiff_t>(a.k + 1) * mr;
+      channel += mr;
+    }
+  }
+}
+
+// Input channels that lie side by side in a pixel, from `offset` on.
+struct Run {
+  ptrdiff_t offset;
+  int length;
+};
+constexpr int kMostRuns = 16;
+
+// The list of input channels as runs, 0 where it has too many.
+inline int find_runs(const int32_t* offsets, int k, Run (&runs)[kMostRuns]) {
+  if (offsets[k - 1] - offsets[0] == k - 1) {  // they rise
+    runs[0] = {offsets[0], k};
+    return 1;
+  }
+  int count = 0;
+  for (int i = 0; i < k; i++) {
+    if (i > 0 && offsets[i] == offsets[i - 1] + 1) {
+      runs[count - 1].length++;
+    } else if (count == kMostRuns) {
+      return 0;
+    } else {
+      runs[count++] = {offsets[i], 1};
+    }
+  }
+  return count;
+}
+
+// MR pixels x NR vectors of output channels, the last vector holding `valid` channels. runs: of the input, or none.
+template <int MR, int NR>
+void channels_tile(const PwconvChannels& a, const Run* runs, int run_count, const float* w, int channel,
+                   ptrdiff_t pixel, int valid) {
+  // A single pixel (fully connected layers) has too few sums in flight to hide the latency of FMA: split them over k.
+  constexpr int kChains = MR == 1 ? 4 : 1;
+  Vec acc[MR][kChains][NR];
+  each<NR>([&](auto n) {
+    const Vec bias = load(w + n * kLanes);
+    each<MR>([&](auto m) { acc[m][0][n] = bias; });
+    each<kChains - 1>([&](auto c) { acc[0][c + 1][n] = set1(0.0f); });
+  });
+  const float* x[MR];
+  each<MR>([&](auto m) { x[m] = a.input + (pixel + m) * a.pixel_stride; });
+  const auto single = [&](ptrdiff_t offset) {
+    w += NR * kLanes;
+    Vec weight[NR];
+    each<NR>([&](auto n) { weight[n] = load(w + n * kLanes); });
+    each<MR>([&](auto m) {
+      const HalfVec in = set1_half(x[m][offset]);
+      each<NR>([&](auto n) { acc[m][0][n] = fma_half_lane<0>(acc[m][0][n], weight[n], in); });
+    });
+  };
+  for (int r = 0; r < run_count; r++) {
+    ptrdiff_t offset = runs[r].offset;
+    int k = runs[r].length;
+    for (; k >= 4; k -= 4, offset += 4) {
+      Vec in[MR];
+      each<MR>([&](auto m) { in[m] = load(x[m] + offset); });
+      each<4>([&](auto lane) {
+        w += NR * kLanes;
+        each<NR>([&](auto n) {
+          const Vec weight = load(w + n * kLanes);
+          each<MR>([&](auto m) {
+            constexpr int chain = lane % kChains;
+            acc[m][chain][n] = fma_lane<lane>(acc[m][chain][n], weight, in[m]);
+          });
+        });
+      });
+    }
+    for (; k > 0; k--, offset++) single(offset);
+  }
+  if (run_count == 0) {
+    for (int k = 0; k < a.k; k++) single(a.offsets[k]);
+  }
+  const Vec lower = set1(a.lower);
+  const bool whole = valid == kLanes;
+  each<MR>([&](auto m) {
+    float* const out = a.output + (pixel + m) * a.output_stride + channel;
+    const float* const residual = a.residual ? a.residual + (pixel + m) * a.residual_stride + channel : nullptr;
+    each<NR>([&](auto n) {
+      Vec y = acc[m][0][n];
+      each<kChains - 1>([&](auto c) { y = add(y, acc[m][c + 1][n]); });
+      const bool partial = n == NR - 1 && !whole;
+      if (residual) {
+        const float* const r = residual + n * kLanes;
+        y = add(y, partial ? load_partial(r, valid) : load(r));
+      }
+      y = max(y, lower);
+      if (partial) {
+        store_partial(out + n * kLanes, y, valid);
+      } else {
+        store(out + n * kLanes, y);
+      }
+    });
+  });
+}
+
+using ChannelsTile = void (*)(const PwconvChannels&, const Run*, int, const float*, int, ptrdiff_t, int);
+
+// Of NR vectors, tiles[mr - 1].
+template <int NR, class Sequence = Indices<channels_mr(NR)>>
+struct ChannelsTiles;
+template <int NR, int... M>
+struct ChannelsTiles<NR, std::integer_sequence<int, M...>> {
+  static constexpr ChannelsTile tiles[] = {channels_tile<M + 1, NR>...};
+};
+template <class Sequence>
+struct ChannelsTable;
+template <int... N>
+struct ChannelsTable<std::integer_sequence<int, N...>> {
+  static constexpr const ChannelsTile* rows[] = {ChannelsTiles<N + 1>::tiles...};
+};
+
+// Panels outside, pixels inside: a panel of weights stays in L1 while the pixels pass over it.
+void channels(const PwconvChannels& a, ptrdiff_t begin, ptrdiff_t end, int panel_begin, int panel_end) {
+  Run runs[kMostRuns];
+  const int run_count = find_runs(a.offsets, a.k, runs);
+  const Split panels((a.n + kLanes - 1) / kLanes, kChannelsNr);
+  for (int i = panel_begin; i < panel_end; i++) {
+    const int nr = panels.size(i), channel = panels.begin(i) * kLanes;
+    const int valid = a.n - channel >= nr * kLanes ? kLanes : a.n - channel - (nr - 1) * kLanes;
+    const float* w = a.weights + static_cast<ptrdiff_t>(a.k + 1) * channel;
+    const ChannelsTile* const tiles = ChannelsTable<Indices<kChannelsNr>>::rows[nr - 1];
+    // 64-bit Split by hand: large planes have more pixels than an int may hold.
+    const int mr = channels_mr(nr);
+    const ptrdiff_t parts = (end - begin + mr - 1) / mr, width = (end - begin) / parts, larger = (end - begin) % parts;
+    ptrdiff_t pixel = begin;
+    for (ptrdiff_t j = 0; j < parts; j++) {
+      const int size = static_cast<int>(width + (j < larger));
+      tiles[size - 1](a, runs, run_count, w, channel, pixel, valid);
+      pixel += size;
+    }
+  }
+}
+
+constexpr PwconvKernels kPwconv = {kLanes, kPlanesMr, kPlanesNr, 4, kChannelsNr, kChannelsCost, planes, channels};
+
+}  // namespace
+}  // namespace sn
