@@ -1,6 +1,6 @@
 /**
  * npm run bench:arm: counts the instructions of one inference on emulated ARM cores and compares them with the counts
- * that are kept. They say nothing of time by themselves: docs/arm.md tells what they are good for.
+ * that are kept. They say nothing of time by themselves: docs/arm-loops.md tells what they are good for.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
