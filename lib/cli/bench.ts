@@ -49,8 +49,8 @@ export async function benchCommand(options: BenchCommandOptions): Promise<void> 
   for (const count of coreCounts(backend.processors)) {
     if (process.stderr.isTTY) reportText(`measuring ${count} of ${backend.processors} cores ...`);
     const model = count === 1 ? alone : await ShuffleNet.load(weights, { threads: count });
-    const { times } = await measure(model, input, 1, seconds);
-    const imagesPerSecond = (await measure(alone, input, count, seconds)).rate;
+    const { times, rate } = await measure(model, input, 1, seconds);
+    const imagesPerSecond = count === 1 ? rate : (await measure(alone, input, count, seconds)).rate;
     cores.push({ cores: count, median: median(times), fastest: Math.min(...times), imagesPerSecond });
     if (model !== alone) model.close();
   }
