@@ -243,7 +243,7 @@ class Plan::Turns {
 void Plan::schedule() {
   const int count = static_cast<int>(steps_.size());
   for (int first = 0; first < count;) {
-    const int last = last_of_segment(first), turns = bands(first, last);
+    const int last = last_of_segment(first), turns = in_rows(first) ? bands(first, last) : 1;
     for (int s = first; s <= last; s++) {
       segments_.push_back(turns > 1 ? first : s);
       if (turns == 1) pieces_.push_back(piece(s, 0, extent(s)));
