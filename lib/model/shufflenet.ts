@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { ShuffleNetError } from '../errors';
 import type { Image, ImageOptions } from '../image/decode';
 import type { Preprocess } from '../image/preprocess';
@@ -375,7 +376,10 @@ export class ShuffleNet implements AsyncDisposable {
   /** close(), and waits for the calls that are under way. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
-    if (this.#calls > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#calls === 0) return;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // The last call is done, but whoever awaits it has not been told.
+    await setImmediate();
   }
 
   get #defaultTopK(): number {
