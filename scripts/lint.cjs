@@ -68,7 +68,9 @@ async function main() {
   const biome = [require.resolve('@biomejs/biome/bin/biome'), 'check', '--max-diagnostics=50', '--error-on-warnings'];
   step('biome: rules and format of TypeScript', process.execPath, fix ? [...biome, '--write'] : biome);
   if (has('clang-format', '14')) {
-    const sources = ['native', 'test/native', 'bench/xnnpack', 'bench/arm'].flatMap((folder) => files(folder, /\.(cc|h|inl)$/));
+    const sources = ['native', 'test/native', 'bench/xnnpack', 'bench/arm'].flatMap((folder) =>
+      files(folder, /\.(cc|h|inl)$/),
+    );
     step('clang-format: format of C++', 'clang-format', [...(fix ? ['-i'] : ['--dry-run', '--Werror']), ...sources]);
   }
   if (!fix && has('clang-tidy')) await tidy();

@@ -71,7 +71,7 @@ export async function measure(short: boolean): Promise<Outcome> {
     if (worst > limit + allowed) broken.push(`${name}: ${round(worst)} ms`);
     return worst;
   };
-  const spread = (longest: number) => Array.from({ length: times }, (_, i) => (longest * (i + 0.5)) / times);
+  const spread = (longest: number) => Array.from({ length: times }, (_, i) => (longest * i) / times);
 
   const sizes = [
     [224, 4],
