@@ -12,8 +12,8 @@ const { parseArgs } = require('node:util');
 
 const root = path.resolve(__dirname, '..');
 const arches = {
-  arm64: { toolchain: 'aarch64', run: 'qemu-aarch64-static', cpu: 'cortex-a72' },
-  arm: { toolchain: 'armv7', run: 'qemu-arm-static', cpu: 'cortex-a7' },
+  arm64: { toolchain: 'aarch64', run: 'qemu-aarch64', cpu: 'cortex-a72' },
+  arm: { toolchain: 'armv7', run: 'qemu-arm', cpu: 'cortex-a7' },
 };
 
 // Runs a program that must succeed; what it prints is shown only if it doesn't.

