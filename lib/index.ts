@@ -11,6 +11,7 @@ export {
   type ClassifyAllOptions,
   type ClassifyOptions,
   type LoadOptions,
+  type Precision,
   type OutputOptions,
   type RunOptions,
 } from './model/shufflenet';

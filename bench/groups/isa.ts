@@ -8,7 +8,7 @@ import { milliseconds, short, Table } from '../table';
 async function run({ files, effort, row }: Context): Promise<object> {
   const { available } = binding().backend();
   // The scalar core is a reference, not something to wait for.
-  const [best, ...others] = available.filter((isa) => isa !== 'scalar');
+  const [best, ...others] = available.filter((isa) => isa !== 'scalar' && !isa.endsWith('fp16'));
   if (best === undefined || others.length === 0) {
     console.log(`this CPU has ${available.join(', ')}: nothing to compare`);
     return { available, rows: [] };

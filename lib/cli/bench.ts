@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { performance } from 'node:perf_hooks';
-import { ShuffleNet } from '../model/shufflenet';
+import { ShuffleNet, type Precision } from '../model/shufflenet';
 import type { Tensor } from '../model/tensor';
 import { complexity, type ImageSize } from '../network/complexity';
 import { columns, millions, print, printable, reportText, toJson } from './output';
 
 export interface BenchCommandOptions {
   weights?: string;
+  precision?: Precision;
   size?: Required<ImageSize>;
   seconds?: number;
   json?: boolean;
@@ -22,6 +23,8 @@ export interface Bench {
   processors: number;
   arch: string;
   isa: string;
+  /** Of activations and weights: what ran. */
+  precision: Precision;
   network: string;
   height: number;
   width: number;
@@ -41,14 +44,14 @@ export interface BenchRow {
 
 /** Measures the time of an image, and what more cores bring. */
 export async function benchCommand(options: BenchCommandOptions): Promise<void> {
-  const { weights, size = { height: 224, width: 224 }, seconds = 2, json = false } = options;
-  const alone = await ShuffleNet.load(weights);
+  const { weights, precision = 'fp32', size = { height: 224, width: 224 }, seconds = 2, json = false } = options;
+  const alone = await ShuffleNet.load(weights, { precision });
   const { network, backend } = alone;
   const input = noise(size);
   const cores: BenchRow[] = [];
   for (const count of coreCounts(backend.processors)) {
     if (process.stderr.isTTY) reportText(`measuring ${count} of ${backend.processors} cores ...`);
-    const model = count === 1 ? alone : await ShuffleNet.load(weights, { threads: count });
+    const model = count === 1 ? alone : await ShuffleNet.load(weights, { threads: count, precision });
     const { times, rate } = await measure(model, input, 1, seconds);
     const imagesPerSecond = count === 1 ? rate : (await measure(alone, input, count, seconds)).rate;
     cores.push({ cores: count, median: median(times), fastest: Math.min(...times), imagesPerSecond });
@@ -64,6 +67,7 @@ export async function benchCommand(options: BenchCommandOptions): Promise<void> 
     processors: backend.processors,
     arch: process.arch,
     isa: backend.isa,
+    precision: backend.precision,
     network: `${network.scale}x g=${network.groups}`,
     ...size,
     multiplyAdds: complexity(network, size).multiplyAdds,
@@ -131,7 +135,7 @@ function machineName(): string {
 }
 
 function format(bench: Bench): string {
-  const { machine, processors, arch, isa, network, height, width, multiplyAdds, cores } = bench;
+  const { machine, processors, arch, isa, precision, network, height, width, multiplyAdds, cores } = bench;
   const [first, last] = [cores[0]!, cores.at(-1)!];
   const rows = cores.map(({ cores, median, fastest, imagesPerSecond }) => [
     String(cores),
@@ -146,7 +150,7 @@ function format(bench: Bench): string {
       ? ''
       : `, ${last.cores} threads ${ms(last.median)} ms, ${last.cores} at once ${last.imagesPerSecond.toFixed(1)} images/s`;
   return [
-    `ShuffleNet ${network} at ${height}x${width}, ${millions(multiplyAdds)} multiply-adds, float32`,
+    `ShuffleNet ${network} at ${height}x${width}, ${millions(multiplyAdds)} multiply-adds, ${precision === 'fp16' ? 'half precision' : 'float32'}`,
     '',
     columns([['Cores', 'one image: ms', 'fastest', 'speedup', 'as many images: 1/s', 'speedup'], ...rows]),
     '',

@@ -1,5 +1,5 @@
 import { ShuffleNetError } from '../errors';
-import { ShuffleNet } from '../model/shufflenet';
+import { ShuffleNet, type Precision } from '../model/shufflenet';
 import { formats, type Format } from './formats';
 import { findImages, type FindOptions } from './images';
 import { interruption } from './interruption';
@@ -16,6 +16,7 @@ export interface ClassifyCommandOptions {
   json?: boolean;
   concurrency?: number;
   threads?: number;
+  precision?: Precision;
 }
 
 /** Prints the likeliest classes of each image as it is done; what cannot be classified is reported and passed over. */
@@ -30,7 +31,8 @@ export async function classifyCommand(inputs: string[], options: ClassifyCommand
 
 async function classify(inputs: string[], options: ClassifyCommandOptions, signal: AbortSignal): Promise<void> {
   const { weights, top, json = false, format = json ? 'jsonl' : 'table', concurrency, threads = 1 } = options;
-  const model = await ShuffleNet.load(weights, { threads, signal });
+  const { precision = 'fp32' } = options;
+  const model = await ShuffleNet.load(weights, { threads, precision, signal });
   const { classes } = model.network;
   if (top !== undefined && top > classes) throw new UsageError(`--top: expected 1 to ${classes}, got ${top}`);
 

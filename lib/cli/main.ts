@@ -43,6 +43,10 @@ function imageSize(text: string): Required<ImageSize> {
 
 const weights = () => new Option('--weights <file>', "safetensors file (default: the package's own weights)");
 const threads = () => new Option('--threads <n>', 'threads per image').argParser(integer(1, 1024)).default(1);
+const precision = () =>
+  new Option('--precision <precision>', 'fp16 lets activations and weights be halves, where the CPU computes with them')
+    .choices(['fp32', 'fp16'])
+    .default('fp32');
 
 function program(): Command {
   const { version } = require('../../../package.json') as { version: string };
@@ -65,7 +69,8 @@ Examples:
   $ shufflenet bench
 
 Environment:
-  SHUFFLENET_ISA  instruction set to use instead of the best: scalar, avx2, avx512 or neon
+  SHUFFLENET_ISA  instruction set to use instead of the best: scalar, avx2, avx512, neon or
+                  neonfp16
 
 Exit codes: 0 done, 1 work failed, 2 wrong usage, 130 stopped by Ctrl-C.`,
     );
@@ -95,6 +100,7 @@ Exit codes: 0 done, 1 work failed, 2 wrong usage, 130 stopped by Ctrl-C.`,
       new Option('--concurrency <n>', 'images at once (default: by the number of cores)').argParser(integer(1, 1024)),
     )
     .addOption(threads())
+    .addOption(precision())
     .addHelpText(
       'after',
       `
@@ -121,6 +127,7 @@ Examples:
     .requiredOption('--output <file>', '.npy file to write: float32 [n, classes]')
     .addOption(weights())
     .addOption(threads())
+    .addOption(precision())
     .addHelpText(
       'after',
       `
@@ -185,6 +192,7 @@ Examples:
     .description('print where the time of a run goes, layer by layer')
     .addOption(weights())
     .addOption(threads())
+    .addOption(precision())
     .addOption(
       new Option('--size <HxW>', 'height and width of the image (default: as the weights say)').argParser(imageSize),
     )
@@ -208,6 +216,7 @@ Examples:
     .command('bench')
     .description('print how fast this machine is: time per image, what more cores bring, and a line to share')
     .addOption(weights())
+    .addOption(precision())
     .addOption(new Option('--size <HxW>', 'height and width of the image (default: 224x224)').argParser(imageSize))
     .addOption(new Option('--seconds <s>', 'how long each measurement takes (default: 2)').argParser(seconds))
     .option('--json', 'print JSON')

@@ -1,11 +1,12 @@
 import { timing, type Profile, type ProfileStep, type Timing } from '../model/profile';
-import { ShuffleNet } from '../model/shufflenet';
+import { ShuffleNet, type Precision } from '../model/shufflenet';
 import type { ImageSize } from '../network/complexity';
 import { columns, millions, print, printable, toJson } from './output';
 
 export interface ProfileCommandOptions {
   weights?: string;
   threads?: number;
+  precision?: Precision;
   size?: Required<ImageSize>;
   runs?: number;
   json?: boolean;
@@ -13,8 +14,8 @@ export interface ProfileCommandOptions {
 
 /** Prints where the time of a run goes, step by step. */
 export async function profileCommand(options: ProfileCommandOptions): Promise<void> {
-  const { weights, threads = 1, size, runs, json = false } = options;
-  const model = await ShuffleNet.load(weights, { threads });
+  const { weights, threads = 1, precision = 'fp32', size, runs, json = false } = options;
+  const model = await ShuffleNet.load(weights, { threads, precision });
   const profile = await model.profile({ ...size, ...(runs !== undefined && { runs }) });
   print(json ? toJson(profile) : format(profile));
 }

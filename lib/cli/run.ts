@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { ShuffleNetError } from '../errors';
-import { ShuffleNet } from '../model/shufflenet';
+import { ShuffleNet, type Precision } from '../model/shufflenet';
 import { readNpy, writeNpy } from './npy';
 
 export interface RunCommandOptions {
@@ -8,15 +8,17 @@ export interface RunCommandOptions {
   output: string;
   weights?: string;
   threads?: number;
+  precision?: Precision;
 }
 
 /** Logits of a .npy file of images as another .npy file. */
-export async function runCommand({ input, output, weights, threads = 1 }: RunCommandOptions): Promise<void> {
+export async function runCommand(options: RunCommandOptions): Promise<void> {
+  const { input, output, weights, threads = 1, precision = 'fp32' } = options;
   const fileError = (file: string, words: string) => (cause: Error) => {
     throw new ShuffleNetError('ERR_FILE', `${file}: cannot be ${words}: ${cause.message}`, { cause });
   };
   const images = readNpy(await readFile(input).catch(fileError(input, 'read')), input);
-  const model = await ShuffleNet.load(weights, { threads });
+  const model = await ShuffleNet.load(weights, { threads, precision });
   const logits = await model.run(images);
   await writeFile(output, writeNpy(logits)).catch(fileError(output, 'written'));
 }

@@ -6,8 +6,8 @@ export type NativeTensor = Float32Array | { dtype: 'F32' | 'F16' | 'BF16'; bytes
 /** The one typed description of the native addon (native/addon). Its errors are Errors with a `code`. */
 export interface NativeBinding {
   /**
-   * The instruction set in use, all that this CPU has (best first), and how many runs the process makes at once. Throws
-   * ERR_ISA on a wrong SHUFFLENET_ISA.
+   * The instruction set in use for fp32, all that this CPU has (best first), and how many runs the process makes at
+   * once. Throws ERR_ISA on a wrong SHUFFLENET_ISA.
    */
   backend(): { isa: string; available: string[]; processors: number };
   /**
@@ -24,7 +24,7 @@ export interface NativeBinding {
     id: number,
     graph: Graph,
     tensors: Readonly<Record<string, NativeTensor>>,
-    options: { threads: number },
+    options: { threads: number; precision?: 'fp32' | 'fp16' },
   ): Promise<NativeModel>;
   /** Makes the promise of the call with this id reject with ERR_ABORTED, where it has not settled. */
   cancel(id: number): void;
@@ -57,6 +57,8 @@ export interface NativeModel {
    * with ERR_INPUT, ERR_MEMORY, ERR_ABORTED; throws ERR_OPTION, ERR_CLOSED.
    */
   profile(id: number, height: number, width: number, runs: number): Promise<NativeProfile>;
+  /** The instruction set in use, 'neonfp16' for half precision. Throws ERR_CLOSED. */
+  isa(): string;
   /** Bytes held: folded and packed weights (shared with models of the same key), and arenas of the latest input sizes. */
   memory(): { weights: number; arenas: number };
   /** Frees everything once runs in flight are done; later calls throw ERR_CLOSED. */

@@ -187,8 +187,8 @@ void NativeModel::report(Napi::Env env, int64_t bytes) {
 Napi::Function NativeModel::define(Napi::Env env) {
   return DefineClass(env, "NativeModel",
                      {InstanceMethod<&NativeModel::run>("run"), InstanceMethod<&NativeModel::run_sync>("runSync"),
-                      InstanceMethod<&NativeModel::profile>("profile"), InstanceMethod<&NativeModel::memory>("memory"),
-                      InstanceMethod<&NativeModel::close>("close")});
+                      InstanceMethod<&NativeModel::profile>("profile"), InstanceMethod<&NativeModel::isa>("isa"),
+                      InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::close>("close")});
 }
 
 Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
@@ -196,13 +196,15 @@ Napi::Value NativeModel::create(const Napi::CallbackInfo& info) {
   if (!info[1].IsObject() || !info[2].IsObject() || !info[3].IsObject()) {
     throw_error(env, "ERR_OPTION", "createModel(id, graph, tensors, options) takes a number and three objects");
   }
+  const Napi::Object tensors = info[2].As<Napi::Object>(), options = info[3].As<Napi::Object>();
+  const Napi::Value precision = options.Get("precision");
+  const bool half = precision.IsString() && precision.As<Napi::String>().Utf8Value() == "fp16";
   const Kernels* kernels = nullptr;
   try {
-    kernels = &select_kernels();
+    kernels = &select_kernels(half ? Precision::kHalf : Precision::kSingle);
   } catch (const std::exception&) {
     throw Failure::current().to_error(env);
   }
-  const Napi::Object tensors = info[2].As<Napi::Object>(), options = info[3].As<Napi::Object>();
   // More threads than processors would only wait for each other.
   const int threads = std::min(to_int(options.Get("threads"), "threads", 1, 1024), Executor::instance().threads());
   return Task::start(std::make_shared<CreateTask>(env, to_id(info[0]), to_graph(info[1].As<Napi::Object>(), tensors),
@@ -237,6 +239,11 @@ Napi::Value NativeModel::profile(const Napi::CallbackInfo& info) {
   return Task::start(std::make_shared<ProfileTask>(env, to_id(info[0]), model_, to_int(info[1], "height", 1, 1 << 14),
                                                    to_int(info[2], "width", 1, 1 << 14),
                                                    to_int(info[3], "runs", 1, 1 << 20)));
+}
+
+Napi::Value NativeModel::isa(const Napi::CallbackInfo& info) {
+  if (!model_) throw_error(info.Env(), "ERR_CLOSED", "the model is closed");
+  return Napi::String::New(info.Env(), model_->kernels().isa);
 }
 
 Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {

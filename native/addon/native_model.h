@@ -15,13 +15,14 @@ class NativeModel : public Napi::ObjectWrap<NativeModel> {
   ~NativeModel();
   static Napi::Function define(Napi::Env env);
 
-  // createModel(id, graph, tensors, {threads, key}): Promise<NativeModel>
+  // createModel(id, graph, tensors, {threads, precision}): Promise<NativeModel>
   static Napi::Value create(const Napi::CallbackInfo& info);
 
  private:
   Napi::Value run(const Napi::CallbackInfo& info);
   void run_sync(const Napi::CallbackInfo& info);
   Napi::Value profile(const Napi::CallbackInfo& info);
+  Napi::Value isa(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
   // Tells the garbage collector what hangs on this object.

@@ -343,6 +343,10 @@ class Fuser {
 
 }  // namespace
 
-FusedGraph fuse(const Graph& graph) { return Fuser(graph).run(); }
+FusedGraph fuse(const Graph& graph) {
+  FusedGraph fused = Fuser(graph).run();
+  widen(fused);
+  return fused;
+}
 
 }  // namespace sn

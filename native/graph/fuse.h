@@ -24,6 +24,7 @@ enum class OpKind {
 // Storage of one or, after a concatenation, several values side by side.
 struct Tensor {
   int channels = 0;
+  bool wide = false;  // float, also where others are half
 };
 
 struct Value {
@@ -60,5 +61,10 @@ struct FusedGraph {
 // Throws Error(kGraph) on an ill-formed graph, Error(kTensor) on a parameter of the wrong size, Error(kValue) on a value
 // that is not finite or a variance that is not positive.
 FusedGraph fuse(const Graph& graph);
+
+// Sets `wide` for what is behind a global pool: the classifier and the factors of squeeze and excitation are too few
+// values to win anything by halves, and logits too close to each other to lose bits. The tensors of an operation are of
+// one width, but a global pool may widen and a sigmoid narrow.
+void widen(FusedGraph& graph);
 
 }  // namespace sn

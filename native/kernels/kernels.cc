@@ -14,31 +14,36 @@ const std::vector<Kernels>& available_kernels() {
     std::vector<Kernels> kernels;
 #if defined(__x86_64__) || defined(_M_X64)
     if (cpu.avx512) {
-      kernels.push_back(
-          {"avx512", pwconv_avx512, rows_avx512, dwconv_avx512, pool_avx512, elementwise_avx512, peak_avx512});
+      kernels.push_back({"avx512",
+                         {pwconv_avx512, rows_avx512, dwconv_avx512, pool_avx512, elementwise_avx512},
+                         nullptr,
+                         peak_avx512});
     }
     if (cpu.avx2) {
-      kernels.push_back({"avx2", pwconv_avx2, rows_avx2, dwconv_avx2, pool_avx2, elementwise_avx2, peak_avx2});
+      kernels.push_back(
+          {"avx2", {pwconv_avx2, rows_avx2, dwconv_avx2, pool_avx2, elementwise_avx2}, nullptr, peak_avx2});
     }
 #elif defined(__aarch64__) || defined(__arm__)
     if (cpu.neon) {
-      kernels.push_back({"neon", pwconv_neon, rows_neon, dwconv_neon, pool_neon, elementwise_neon, peak_neon});
+      kernels.push_back(
+          {"neon", {pwconv_neon, rows_neon, dwconv_neon, pool_neon, elementwise_neon}, nullptr, peak_neon});
     }
 #endif
     static_cast<void>(cpu);
     kernels.push_back(
-        {"scalar", pwconv_scalar, rows_scalar, dwconv_scalar, pool_scalar, elementwise_scalar, peak_scalar});
+        {"scalar", {pwconv_scalar, rows_scalar, dwconv_scalar, pool_scalar, elementwise_scalar}, nullptr, peak_scalar});
     return kernels;
   }());
   return available;
 }
 
-const Kernels& select_kernels() {
+const Kernels& select_kernels(Precision precision) {
   const char* forced = std::getenv("SHUFFLENET_ISA");
-  if (!forced || !*forced) return available_kernels().front();
+  bool found = !forced || !*forced;
   std::string names;
   for (const Kernels& kernels : available_kernels()) {
-    if (forced == std::string(kernels.isa)) return kernels;
+    found = found || forced == std::string(kernels.isa);
+    if (found && (precision == Precision::kHalf || !kernels.halves)) return kernels;
     names += names.empty() ? kernels.isa : std::string(", ") + kernels.isa;
   }
   throw Error(ErrorCode::kIsa,

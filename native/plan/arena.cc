@@ -42,13 +42,16 @@ void Plan::place() {
     for (const int value : {op.input, op.residual, op.factor, op.output}) touch(value, i);
   }
   for (size_t i = 0; i < graph_.outputs.size(); i++) touch(graph_.outputs[i], ready_[i]);
+  if (converts_input()) touch(graph_.input, 0);
 
   for (size_t t = 0; t < lives.size(); t++) {
     const Placement& p = placements_[t];
     lives[t].owner = static_cast<int>(t);
-    const size_t floats =
+    const size_t elements =
         p.layout == Layout::kPlanes ? p.channel_stride * graph_.tensors[t].channels : p.pixel_stride * p.pixels();
-    lives[t].floats = (floats + 15) / 16 * 16;  // whole cache lines
+    // Whole cache lines.
+    const size_t bytes = elements * element_size(graph_.tensors[t], kernels_);
+    lives[t].floats = (bytes + kCacheLine - 1) / kCacheLine * (kCacheLine / sizeof(float));
   }
   const auto owner = [&](int tensor) {
     while (lives[tensor].owner != tensor) tensor = lives[tensor].owner;
@@ -73,7 +76,8 @@ void Plan::place() {
   std::vector<int> placed;
   for (const int t : order) {
     const Life& life = lives[t];
-    if (life.owner != t || t == graph_.values[graph_.input].tensor || life.first < 0) continue;
+    if (life.owner != t || life.first < 0) continue;
+    if (t == graph_.values[graph_.input].tensor && !converts_input()) continue;
     // The lowest gap between those alive at the same time.
     std::vector<int> rivals;
     for (const int other : placed) {

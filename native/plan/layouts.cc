@@ -44,7 +44,8 @@ double Plan::step_cost(const Op& op, const std::vector<Layout>& layouts) const {
   const Layout in = layout(op.input), out = layout(op.output);
   const Placement& from = placement(op.input);
   const Placement& to = placement(op.output);
-  const int lanes = kernels_.pwconv.lanes, channels = graph_.values[op.output].channels;
+  const PwconvTiles& tiles = this->tiles(op);
+  const int lanes = tiles.lanes, channels = graph_.values[op.output].channels;
   const double pixels = static_cast<double>(to.pixels());
   const bool one_pixel = to.pixels() == 1;
   const bool planes_in = in == Layout::kPlanes || from.pixels() == 1;
@@ -52,7 +53,7 @@ double Plan::step_cost(const Op& op, const std::vector<Layout>& layouts) const {
     case OpKind::kPointwise: {
       const double k = group_inputs(graph_, op), n = group_outputs(graph_, op);
       if (op.residual >= 0 && layout(op.residual) != out) return kImpossible;
-      if (out == Layout::kChannels) return kernels_.pwconv.channels_cost * op.groups * k * pixels * vectors(n, lanes);
+      if (out == Layout::kChannels) return tiles.channels_cost * op.groups * k * pixels * vectors(n, lanes);
       return in == Layout::kPlanes ? op.groups * k * n * vectors(pixels, lanes) : kImpossible;
     }
     case OpKind::kConv: return planes_in && (out == Layout::kPlanes || one_pixel) ? 0 : kImpossible;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "core/error.h"
 #include "core/flush_denormals.h"
@@ -124,6 +125,18 @@ size_t SharedWeights::bytes() const {
   size_t floats = 0;
   for (const Op& op : graph.ops) floats += op.weights.size() + op.bias.size();
   return packed.bytes() + floats * sizeof(float);
+}
+
+const Kernels& SharedWeights::suitable(const FusedGraph& graph, const Kernels& kernels) {
+  const auto fits = [](const std::vector<float>& values) {
+    return std::all_of(values.begin(), values.end(), [](float v) { return std::fabs(v) <= kMostHalf; });
+  };
+  const auto runs = [&](const Op& op) {
+    return !half(graph, kernels, op.input) || (fits(op.weights) && fits(op.bias));
+  };
+  if (std::all_of(graph.ops.begin(), graph.ops.end(), runs)) return kernels;
+  const std::vector<Kernels>& all = available_kernels();
+  return *std::find_if(all.begin(), all.end(), [](const Kernels& other) { return !other.halves; });
 }
 
 std::shared_ptr<SharedWeights> SharedWeights::get(const std::string& key, const Graph& graph, const Kernels& kernels) {

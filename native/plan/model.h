@@ -12,17 +12,21 @@ namespace sn {
 // What models of the same weights have in common, in all threads of the process.
 class SharedWeights {
  public:
+  // Where a weight is beyond what a half can be, with the best kernels of floats instead of these.
   SharedWeights(const Graph& graph, const Kernels& kernels)
-      : kernels(kernels), graph(fuse(graph)), packed(this->graph, kernels) {}
+      : graph(fuse(graph)), kernels(suitable(this->graph, kernels)), packed(this->graph, this->kernels) {}
   size_t bytes() const;
 
-  const Kernels& kernels;
   const FusedGraph graph;
+  const Kernels& kernels;
   PackedWeights packed;
 
   // The weights that are alive under this key, or new ones. The key must name the contents of the graph and of its
   // parameters; an empty one shares nothing. Throws as fuse().
   static std::shared_ptr<SharedWeights> get(const std::string& key, const Graph& graph, const Kernels& kernels);
+
+ private:
+  static const Kernels& suitable(const FusedGraph& graph, const Kernels& kernels);
 };
 
 class Model {
@@ -34,6 +38,7 @@ class Model {
   int output_channels() const { return graph().values[graph().outputs[0]].channels; }
   size_t outputs() const { return graph().outputs.size(); }
   int threads() const { return pool_.threads(); }
+  const Kernels& kernels() const { return weights_->kernels; }
 
   // A buffer for each of the graph's outputs, of `n` images; null data where it is not wanted.
   struct Output {

@@ -8,6 +8,19 @@ namespace sn {
 int group_inputs(const FusedGraph& graph, const Op& op) { return graph.values[op.input].channels / op.groups; }
 int group_outputs(const FusedGraph& graph, const Op& op) { return graph.values[op.output].channels / op.groups; }
 
+namespace {
+
+#ifdef SN_HALF
+AlignedBuffer halved(const AlignedBuffer& floats) {
+  AlignedBuffer halves((floats.size() + 1) / 2, false);
+  to_halves(floats.data(), static_cast<ptrdiff_t>(floats.size()), reinterpret_cast<Half*>(halves.data()));
+  return halves;
+}
+#endif
+
+}  // namespace
+
+// Of floats, in the order in which the kernels read them.
 AlignedBuffer PackedWeights::pack(const Op& op, Layout form) const {
   const int channels = graph_.values[op.output].channels;
   if (op.kind == OpKind::kDepthwise) {
@@ -16,7 +29,7 @@ AlignedBuffer PackedWeights::pack(const Op& op, Layout form) const {
     pack(op.weights.data(), op.bias.data(), channels, packed.data());
     return packed;
   }
-  const PwconvKernels& kernels = kernels_.pwconv;
+  const PwconvTiles& kernels = tiles(graph_, kernels_, op.input);
   const int k = group_inputs(graph_, op) * op.kernel * op.kernel, n = group_outputs(graph_, op);
   const size_t size = form == Layout::kPlanes ? pwconv_planes_size(k, n) : pwconv_channels_size(k, n, kernels.lanes);
   AlignedBuffer packed(size * op.groups, false);
@@ -42,10 +55,15 @@ AlignedBuffer PackedWeights::pack(const Op& op, Layout form) const {
   return packed;
 }
 
-const float* PackedWeights::get(int op, Layout form) {
+const void* PackedWeights::get(int op, Layout form) {
   const std::lock_guard<std::mutex> lock(mutex_);
   AlignedBuffer& buffer = packed_[{op, form}];
-  if (buffer.size() == 0) buffer = pack(graph_.ops[op], form);
+  if (buffer.size() == 0) {
+    buffer = pack(graph_.ops[op], form);
+#ifdef SN_HALF
+    if (half(graph_, kernels_, graph_.ops[op].input)) buffer = halved(buffer);
+#endif
+  }
   return buffer.data();
 }
 

@@ -112,8 +112,10 @@ void Plan::set_strides() {
       p.pixel_stride = 1;
       // Whole cache lines, which are whole vectors of every instruction set; and an odd number of them, so that the same
       // pixel of successive planes does not fall into the same cache set.
-      p.channel_stride = t == input ? p.pixels() : p.window > 0 ? p.window : (p.pixels() + 15) / 16 * 16;
-      if (t != input && p.channel_stride / 16 % 2 == 0) p.channel_stride += 16;
+      const ptrdiff_t line = static_cast<ptrdiff_t>(kCacheLine / element_size(graph_.tensors[t], kernels_));
+      p.channel_stride = ((p.window > 0 ? p.window : p.pixels()) + line - 1) / line * line;
+      if (p.channel_stride / line % 2 == 0) p.channel_stride += line;
+      if (t == input && !converts_input()) p.channel_stride = p.pixels();
     }
     if (p.channel_stride * graph_.tensors[t].channels > std::numeric_limits<int32_t>::max()) {
       throw Error(ErrorCode::kInput, "the input is too large for this network");
@@ -134,7 +136,7 @@ void Plan::prepare(int index) {
   Step& step = steps_[index];
   const Placement& in = placement(op.input);
   const Placement& out = placement(op.output);
-  const int lanes = kernels_.pwconv.lanes;
+  const int lanes = tiles(op).lanes;
   step.op = &op;
   step.form = out.layout;
   const Window y = window_of(in.height, op.kernel, op.stride, op.padding);
@@ -154,7 +156,7 @@ void Plan::prepare(int index) {
       step.group_weights = pwconv_planes_size(k, n);
     } else {
       step.group_weights = pwconv_channels_size(k, n, lanes);
-      step.panels = Split(ceil_div(n, lanes), kernels_.pwconv.channels_nr).parts;
+      step.panels = Split(ceil_div(n, lanes), tiles(op).channels_nr).parts;
     }
   } else if (op.kind == OpKind::kConv) {
     const int k = group_inputs(graph_, op);

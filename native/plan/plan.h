@@ -26,7 +26,7 @@ struct Placement {
   int height = 0, width = 0;
   ptrdiff_t window = 0;  // its pixels, whole cache lines; 0: all are there
   ptrdiff_t channel_stride = 0, pixel_stride = 0;
-  size_t offset = 0;  // in floats, from the start of the arena
+  size_t offset = 0;  // in floats (whatever the elements), from the start of the arena
   ptrdiff_t pixels() const { return static_cast<ptrdiff_t>(height) * width; }
 };
 
@@ -39,7 +39,7 @@ struct Step {
   int columns = 0;                        // of a scratch row, as kernels/rows
   int tile = 1;                           // pool: channels that leave the planes layout together
   int pad_y = 0, pad_x = 0;               // padding before
-  const float* weights = nullptr;         // packed
+  const void* weights = nullptr;          // packed, of the elements of the input
   size_t group_weights = 0;               // packed size of one group
   std::vector<int32_t> input_offsets;     // of each input channel in its tensor; convolution: of each input plane;
                                           // pointwise, channels form: of each group in rising order
@@ -62,11 +62,27 @@ struct Piece {
   ptrdiff_t slide_from = 0, kept = 0;
 };
 
+// Whether a tensor, or a value, consists of halves.
+inline bool half(const Tensor& tensor, const Kernels& kernels) { return kernels.halves && !tensor.wide; }
+inline bool half(const FusedGraph& graph, const Kernels& kernels, int value) {
+  return half(graph.tensors[graph.values[value].tensor], kernels);
+}
+inline size_t element_size(const Tensor& tensor, const Kernels& kernels) {
+  return with_element(half(tensor, kernels), [](auto* element) { return sizeof *element; });
+}
+
+// Tile sizes of the kernels that read this value.
+inline const PwconvTiles& tiles(const FusedGraph& graph, const Kernels& kernels, int value) {
+  return *with_element(half(graph, kernels, value),
+                       [&](auto* element) { return static_cast<const PwconvTiles*>(&kernels.of(element).pwconv); });
+}
+
 // Weights packed for the kernels in use, once for each form that a plan asks for.
 class PackedWeights {
  public:
   PackedWeights(const FusedGraph& graph, const Kernels& kernels) : graph_(graph), kernels_(kernels) {}
-  const float* get(int op, Layout form);
+  // float or Half, as the operation reads.
+  const void* get(int op, Layout form);
   size_t bytes() const;
 
  private:
@@ -131,11 +147,16 @@ class Plan {
   StepProfile describe(const Step& step) const;
 
   const Placement& placement(int value) const { return placements_[graph_.values[value].tensor]; }
+  const PwconvTiles& tiles(const Op& op) const { return sn::tiles(graph_, kernels_, op.input); }
+  bool half(int value) const { return sn::half(graph_, kernels_, value); }
+  // Whether the image is copied as halves into the arena; where not, it is read where it is.
+  bool converts_input() const { return half(graph_.input); }
   bool is_input(int value) const { return graph_.values[value].tensor == graph_.values[graph_.input].tensor; }
   // The value is its whole tensor, so that a pixel's channels are dense.
   bool whole(int value) const;
   std::vector<int32_t> offsets(int value) const;
 
+  static void convert_unit(void* frame, int thread, int unit);
   static void slide_unit(void* frame, int thread, int unit);
   static void run_unit(void* frame, int thread, int unit);
 

@@ -99,13 +99,17 @@ StepProfile Plan::describe(const Step& step) const {
   p.width = out.width;
   p.kernel = op.kernel;
   p.stride = op.stride;
+  const auto tensor = [&](int value) { return graph_.tensors[graph_.values[value].tensor]; };
   const auto values = [&](int value) {
-    return value < 0 ? 0.0 : static_cast<double>(graph_.values[value].channels * placement(value).pixels());
+    return static_cast<double>(graph_.values[value].channels * placement(value).pixels());
   };
   const double products = products_per_value(graph_, op);
   p.multiply_adds = values(op.output) * products;
   const double weights = products > 0 ? p.output_channels * (products + 1) : 0;
-  p.bytes = sizeof(float) * (weights + values(op.input) + values(op.residual) + values(op.factor) + values(op.output));
+  p.bytes = static_cast<double>(element_size(tensor(op.input), kernels_)) * weights;
+  for (const int value : {op.input, op.residual, op.factor, op.output}) {
+    if (value >= 0) p.bytes += static_cast<double>(element_size(tensor(value), kernels_)) * values(value);
+  }
   return p;
 }
 

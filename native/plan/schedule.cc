@@ -44,7 +44,7 @@ Piece Plan::piece(int index, ptrdiff_t begin, ptrdiff_t end) const {
   const Step& step = steps_[index];
   const Op& op = *step.op;
   const Placement& out = placement(op.output);
-  const int channels = graph_.values[op.output].channels, lanes = kernels_.pwconv.lanes;
+  const int channels = graph_.values[op.output].channels, lanes = tiles(op).lanes;
   const ptrdiff_t size = end - begin;
   const bool planes = step.form == Layout::kPlanes;
   Piece piece;
@@ -53,7 +53,7 @@ Piece Plan::piece(int index, ptrdiff_t begin, ptrdiff_t end) const {
   piece.end = end;
   int times = 1;
   if (pointwise(op) && planes) {
-    const ptrdiff_t tile = kernels_.pwconv.planes_nr * lanes;
+    const ptrdiff_t tile = tiles(op).planes_nr * lanes;
     const int tiles = ceil_div(size, tile);
     const int most = threads_ == 1 ? tiles : ceil_div(tiles, std::min(tiles, 4 * threads_));
     piece.block = tile * std::min<ptrdiff_t>(most, kBlockPixels / tile);
@@ -109,11 +109,13 @@ int Plan::bands(int first, int last) const {
   int rows = placement(steps_[first].op->output).height;
   for (int s = first; s <= last; s++) {
     const Op& op = *steps_[s].op;
-    ptrdiff_t floats = 0;
+    ptrdiff_t bytes = 0;
     for (const int value : {op.input, op.residual, op.output}) {
-      if (value >= 0) floats += graph_.values[value].channels * placement(value).pixels();
+      if (value < 0) continue;
+      const size_t size = element_size(graph_.tensors[graph_.values[value].tensor], kernels_);
+      bytes += graph_.values[value].channels * placement(value).pixels() * static_cast<ptrdiff_t>(size);
     }
-    most = std::max(most, floats * static_cast<ptrdiff_t>(sizeof(float)));
+    most = std::max(most, bytes);
     rows = std::min(rows, placement(op.output).height);
   }
   return most <= limits_.whole ? 1 : std::min(ceil_div(most, limits_.band), rows);
@@ -202,7 +204,8 @@ class Plan::Turns {
     for (int r : in_place_[s] ? readers_[residual] : std::vector<int>()) {
       if (r < s) next = std::min(next, consumed(r));
     }
-    const ptrdiff_t tile = plan_.kernels_.pwconv.planes_nr * plan_.kernels_.pwconv.lanes;
+    const PwconvTiles& tiles = plan_.tiles(op(s));
+    const ptrdiff_t tile = tiles.planes_nr * tiles.lanes;
     return next < all ? next - next % tile : next;
   }
 

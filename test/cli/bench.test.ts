@@ -50,7 +50,7 @@ describe('shufflenet bench', () => {
   it('tells of its options, and exits with 2 for wrong ones, 1 for a missing file', () => {
     const help = shufflenet('bench', '--help');
     assert.equal(help.status, 0);
-    for (const option of ['--weights', '--size <HxW>', '--seconds <s>', '--json']) {
+    for (const option of ['--weights', '--precision <precision>', '--size <HxW>', '--seconds <s>', '--json']) {
       assert.ok(help.stdout.includes(option), option);
     }
     assert.equal(shufflenet('bench', '--seconds', '0').status, 2);

@@ -274,6 +274,7 @@ describe('usage', () => {
     [['classify', '--top', '0', 'x.jpg'], /'--top <n>' argument '0' is invalid\. Expected a whole number from 1\./],
     [['classify', '--top', '1.5', 'x.jpg'], /argument '1\.5' is invalid/],
     [['classify', '--top', '201', 'x.jpg'], /^shufflenet: --top: expected 1 to 200, got 201\n$/],
+    [['classify', '--precision', 'fp8', 'x.jpg'], /argument 'fp8' is invalid\. Allowed choices are fp32, fp16\./],
     [['classify', '--threads', 'two', 'x.jpg'], /argument 'two' is invalid\. Expected a whole number from 1 to 1024\./],
     [['classify', '--top'], /^shufflenet: option '--top <n>' argument missing\n/],
     [['run', '--input', 'x.npy'], /^shufflenet: required option '--output <file>' not specified\n/],

@@ -26,7 +26,7 @@ namespace {
 
 struct Registered {
   const char* promise;
-  void (*run_with_kernels)(const Kernels&);
+  std::function<void(const Kernels&)> run_with_kernels;
   void (*run)();
 };
 
@@ -49,13 +49,18 @@ const std::vector<std::string> kBuiltIsas = {
 #if defined(__x86_64__) || defined(_M_X64)
     "avx512", "avx2",
 #elif defined(__aarch64__) || defined(__arm__)
+#ifdef SN_HALF
+    "neonfp16",
+#endif
     "neon",
 #endif
     "scalar"};
 
 }  // namespace
 
-Test::Test(const char* promise, void (*run)(const Kernels&)) { registered().push_back({promise, run, nullptr}); }
+Test::Test(const char* promise, std::function<void(const Kernels&)> run) {
+  registered().push_back({promise, std::move(run), nullptr});
+}
 Test::Test(const char* promise, void (*run)()) { registered().push_back({promise, nullptr, run}); }
 
 void begin_case(const char* format, ...) {
@@ -103,6 +108,10 @@ struct Mapping {
 
 std::vector<Mapping> mappings;
 const size_t kPage = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+
+char untouched(const char* address) {
+  return reinterpret_cast<const char*>(&kUntouched)[reinterpret_cast<uintptr_t>(address) % sizeof kUntouched];
+}
 
 int take_mapping(size_t size) {
   for (size_t i = 0; i < mappings.size(); i++) {
@@ -154,30 +163,42 @@ Block::~Block() {
 
 bool Block::kept() const {
   const Mapping& m = mappings[mapping_];
-  for (size_t i = 0; i < m.size; i += sizeof kUntouched) {
-    const char* word = m.pages + i;
-    if ((word < data_ || word >= data_ + bytes_) && std::memcmp(word, &kUntouched, sizeof kUntouched)) return false;
-  }
-  return true;
+  const auto kept = [&](const char* begin, const char* end) {
+    for (const char* byte = begin; byte < end; byte++) {
+      if (*byte != untouched(byte)) return false;
+    }
+    return true;
+  };
+  return kept(m.pages, data_) && kept(data_ + bytes_, m.pages + m.size);
 }
 
 #endif
 
-void Output::check() const {
-  for (ptrdiff_t i = first(); i < last(); i++) {
-    const float actual = (*this)[i];
-    const Value expected = expected_[i - first()];
+template <class T>
+void Output<T>::check() const {
+  for (ptrdiff_t i = this->first(); i < this->last(); i++) {
+    const T* const place = &(*this)[i];
+    const double actual = static_cast<double>(*place);
+    const Value expected = expected_[i - this->first()];
     if (expected.tolerance == kAnything) continue;
     if (expected.tolerance < 0) {
-      if (std::memcmp(&actual, &kUntouched, sizeof actual)) fail("output[%td] was written: %g", i, actual);
+      const size_t part = reinterpret_cast<uintptr_t>(place) % sizeof kUntouched;
+      if (std::memcmp(place, reinterpret_cast<const char*>(&kUntouched) + part, sizeof *place)) {
+        fail("output[%td] was written: %g", i, actual);
+      }
     } else if (std::isnan(expected.exact)
                    ? !std::isnan(actual)
                    : actual != expected.exact && !(std::fabs(actual - expected.exact) <= expected.tolerance)) {
       fail("output[%td] is %.9g, not %.9g within %g", i, actual, expected.exact, expected.tolerance);
     }
   }
-  if (!kept()) fail("wrote beside the output");
+  if (!this->kept()) fail("wrote beside the output");
 }
+
+template class Output<float>;
+#ifdef SN_HALF
+template class Output<Half>;
+#endif
 
 namespace {
 

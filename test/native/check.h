@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/kernels.h"
@@ -11,8 +13,17 @@
 namespace sn::test {
 
 struct Test {
-  Test(const char* promise, void (*run)(const Kernels&));  // for each instruction set that this CPU has
+  Test(const char* promise, std::function<void(const Kernels&)> run);  // for each instruction set that this CPU has
   Test(const char* promise, void (*run)());
+};
+
+// One for the kernels of each instruction set: run(const KernelSet<float>&), or of Half where they compute with halves.
+struct KernelTest : Test {
+  template <class Run>
+  KernelTest(const char* promise, Run run)
+      : Test(promise, [run](const Kernels& kernels) {
+          with_element(kernels.halves != nullptr, [&](auto* element) { run(kernels.of(element)); });
+        }) {}
 };
 
 // Starts the next case of a sweep: the text is printed if it fails.
@@ -35,6 +46,12 @@ class Random {
   int between(int low, int high) { return low + static_cast<int>(next() % (high - low + 1)); }  // both included
   bool one_in(int n) { return between(1, n) == 1; }
   float value() { return static_cast<float>(between(-(1 << 20), 1 << 20)) / (1 << 20); }  // -1 to 1
+  // As value(), for elements of type T. Halves are quarters: products are sixteenths then, and sums of these are exact in
+  // the 11 bits of a half while they are below 128, which is eight standard deviations of a sum of 1000 products.
+  template <class T>
+  float value() {
+    return std::is_same_v<T, float> ? value() : static_cast<float>(between(-4, 4)) / 4;
+  }
   // Whether a sweep should leave its next case out: with --one-in=N, for emulators, it runs one in N.
   bool skip();
   template <class T>
@@ -69,8 +86,9 @@ class Block {
   int mapping_;
 };
 
-// Fills what nobody has written: a NaN, so that arithmetic on it shows, of a payload that no arithmetic makes.
-constexpr uint32_t kUntouched = 0x7fc5a5a5;
+// Fills what nobody has written: a NaN, so that arithmetic on it shows, of a payload that no arithmetic makes; and so are
+// both of its halves.
+constexpr uint32_t kUntouched = 0x7fc57e5a;
 
 // Elements [first, last) of an array; the others don't exist.
 template <class T>
@@ -98,12 +116,13 @@ struct Value {
   double exact, tolerance;
 };
 
-class Output : public Buffer<float> {
+template <class T>
+class Output : public Buffer<T> {
  public:
-  Output(ptrdiff_t first, ptrdiff_t last) : Buffer("output", first, last), expected_(last - first, {0, -1}) {}
-  void expect(ptrdiff_t i, Value value) { expected_[i - first()] = value; }
+  Output(ptrdiff_t first, ptrdiff_t last) : Buffer<T>("output", first, last), expected_(last - first, {0, -1}) {}
+  void expect(ptrdiff_t i, Value value) { expected_[i - this->first()] = value; }
   // Slack, which may hold anything afterwards.
-  void ignore(ptrdiff_t i) { expected_[i - first()] = {0, kAnything}; }
+  void ignore(ptrdiff_t i) { expected_[i - this->first()] = {0, kAnything}; }
   // Fails unless all expected values are there and nothing else was written.
   void check() const;
 

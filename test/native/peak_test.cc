@@ -9,7 +9,7 @@ void run(const Kernels& kernels) {
   const int count = kernels.peak.lanes * kernels.peak.chains;
   for (int rounds : {0, 1, 2, 3, 100}) {
     begin_case("rounds %d", rounds);
-    Output sums(0, count);
+    Output<float> sums(0, count);
     for (int i = 0; i < count; i++) {
       sums[i] = static_cast<float>(i);
       sums.expect(i, {static_cast<double>(i + rounds), 0});

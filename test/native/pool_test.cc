@@ -5,6 +5,7 @@ namespace sn::test {
 namespace {
 
 // A pool with scales that differ by row and column, so that none can take another's place.
+template <class T>
 struct Case {
   Windows windows;
   Tensor input;
@@ -13,7 +14,7 @@ struct Case {
   Buffer<float> row_scale, column_scale;
 
   Case(const Windows& w, int channels, Random& random)
-      : windows(w), input(channels, w.height, w.width, random), average(random.one_in(2)),
+      : windows(w), input(random_tensor<T>(channels, w.height, w.width, random)), average(random.one_in(2)),
         lower(random.one_in(2) ? 0.0f : -INFINITY), row_scale("row_scale", w.begin, w.end),
         column_scale("column_scale", 0, w.columns) {
     for (int y = w.begin; y < w.end; y++) row_scale[y] = random.value();
@@ -29,20 +30,24 @@ struct Case {
     return p;
   }
   Value expected(int c, int y, int x) const {
-    return pool(input, c, windows.top(y), windows.left(x), windows.kernel, average,
-                static_cast<double>(row_scale[y]) * column_scale[x], lower);
+    const double scale = static_cast<double>(row_scale[y]) * column_scale[x];
+    Value value = pool(input, c, windows.top(y), windows.left(x), windows.kernel, average, scale, lower);
+    // Both scales, their product and what it is multiplied with.
+    if (average) value.tolerance += rounded<T>(4, windows.kernel * windows.kernel * scale);
+    return value;
   }
 };
 
-void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
+template <class T>
+void run_planes(const KernelSet<T>& kernels, const Windows& w, Random& random) {
   const int channels = random.between(1, 3);
   const int input_stride = w.height * w.width + random.between(0, 20);
   const int output_stride = w.rows * w.columns + random.between(0, 20);
-  const Case c(w, channels, random);
+  const Case<T> c(w, channels, random);
   begin_windows_case(w, c.average ? "average, channels, stride" : "max, channels, stride", channels, input_stride);
-  const Buffer<float> input = window_planes(c.input, w, input_stride);
-  const Output output = expected_planes(w, channels, output_stride, c);
-  PoolPlanes a = {};
+  const Buffer<T> input = window_planes<T>(c.input, w, input_stride);
+  const Output<T> output = expected_planes<T>(w, channels, output_stride, c);
+  PoolPlanesOf<T> a = {};
   a.window = c.window();
   a.input = input.array();
   a.input_stride = input_stride;
@@ -58,20 +63,21 @@ void run_planes(const Kernels& kernels, const Windows& w, Random& random) {
   output.check();
 }
 
-void run_channels(const Kernels& kernels, const Windows& w, int channels, Random& random) {
+template <class T>
+void run_channels(const KernelSet<T>& kernels, const Windows& w, int channels, Random& random) {
   const ptrdiff_t input_stride = channels + (random.one_in(2) ? 0 : random.between(1, 20));
   const ptrdiff_t output_stride = channels + (random.one_in(2) ? 0 : random.between(1, 20));
-  const Case c(w, channels, random);
+  const Case<T> c(w, channels, random);
   begin_windows_case(w, c.average ? "average, channels, stride" : "max, channels, stride", channels,
                      static_cast<int>(output_stride));
-  const Buffer<float> input = window_pixels(c.input, w, input_stride, 0, channels);
-  Output output(w.begin * w.columns * output_stride, (w.end * w.columns - 1) * output_stride + channels);
+  const Buffer<T> input = window_pixels<T>(c.input, w, input_stride, 0, channels);
+  Output<T> output(w.begin * w.columns * output_stride, (w.end * w.columns - 1) * output_stride + channels);
   for (int y = w.begin; y < w.end; y++) {
     for (int x = 0; x < w.columns; x++) {
       for (int i = 0; i < channels; i++) output.expect((y * w.columns + x) * output_stride + i, c.expected(i, y, x));
     }
   }
-  PoolChannels a = {};
+  PoolChannelsOf<T> a = {};
   a.window = c.window();
   a.input = input.array();
   a.input_stride = input_stride;
@@ -103,11 +109,13 @@ void sweep(int widths, int times, Run run) {
   }
 }
 
-void planes(const Kernels& kernels) {
+template <class T>
+void planes(const KernelSet<T>& kernels) {
   sweep(60, 6, [&](const Windows& w, Random& random) { run_planes(kernels, w, random); });
 }
 
-void channels(const Kernels& kernels) {
+template <class T>
+void channels(const KernelSet<T>& kernels) {
   sweep(12, 28, [&](const Windows& w, Random& random) { run_channels(kernels, w, random.between(1, 50), random); });
 }
 
@@ -124,16 +132,17 @@ Value global(const Tensor& in, int channel, bool average) {
   return {sum / in.width, tolerance(in.width + 1, magnitude / in.width)};
 }
 
-void global_plane(const Kernels& kernels) {
+template <class T>
+void global_plane(const KernelSet<T>& kernels) {
   Random random(6);
   for (int pixels = 1; pixels <= 2500; pixels++) {
     if (random.skip()) continue;
     for (bool average : {false, true}) {
       begin_case("%d pixels, average %d", pixels, average);
-      const Tensor in(1, 1, pixels, random);
-      const Buffer<float> plane("plane", 0, pixels);
-      for (int p = 0; p < pixels; p++) plane[p] = in.values[p];
-      Output output(0, 1);
+      const Tensor in = random_tensor<T>(1, 1, pixels, random);
+      const Buffer<T> plane("plane", 0, pixels);
+      for (int p = 0; p < pixels; p++) plane[p] = static_cast<T>(in.values[p]);
+      Output<float> output(0, 1);
       output.expect(0, global(in, 0, average));
       output[0] = kernels.pool.global_plane(plane.array(), pixels, average);
       output.check();
@@ -141,7 +150,8 @@ void global_plane(const Kernels& kernels) {
   }
 }
 
-void global_channels(const Kernels& kernels) {
+template <class T>
+void global_channels(const KernelSet<T>& kernels) {
   Random random(7);
   for (int i = 0; i < 5000; i++) {
     if (random.skip()) continue;
@@ -150,11 +160,11 @@ void global_channels(const Kernels& kernels) {
     const int end = random.one_in(2) ? channels : random.between(begin + 1, channels);
     const bool average = random.one_in(2);
     begin_case("%d pixels, channels %d to %d of %d, average %d", pixels, begin, end, channels, average);
-    const Tensor in(channels, 1, pixels, random);
-    const Buffer<float> input("input", begin, (pixels - 1) * channels + end);
-    Output output(begin, end);
+    const Tensor in = random_tensor<T>(channels, 1, pixels, random);
+    const Buffer<T> input("input", begin, (pixels - 1) * channels + end);
+    Output<float> output(begin, end);
     for (int c = begin; c < end; c++) {
-      for (int p = 0; p < pixels; p++) input[p * channels + c] = in.at(c, 0, p);
+      for (int p = 0; p < pixels; p++) input[p * channels + c] = static_cast<T>(in.at(c, 0, p));
       output.expect(c, global(in, c, average));
     }
     kernels.pool.global_channels(input.array(), pixels, channels, average, begin, end, output.array());
@@ -162,11 +172,14 @@ void global_channels(const Kernels& kernels) {
   }
 }
 
-const Test kTests[] = {
-    {"planes form is right for both kinds, all windows, and touches nothing else", planes},
-    {"channels form is right for both kinds and all windows, and touches nothing else", channels},
-    {"global pool of a plane is right for every number of pixels", global_plane},
-    {"global pool of pixel-major channels is right for every part of them", global_channels},
+const KernelTest kTests[] = {
+    {"planes form is right for both kinds, all windows, and touches nothing else",
+     [](const auto& kernels) { planes(kernels); }},
+    {"channels form is right for both kinds and all windows, and touches nothing else",
+     [](const auto& kernels) { channels(kernels); }},
+    {"global pool of a plane is right for every number of pixels", [](const auto& kernels) { global_plane(kernels); }},
+    {"global pool of pixel-major channels is right for every part of them",
+     [](const auto& kernels) { global_channels(kernels); }},
 };
 
 }  // namespace

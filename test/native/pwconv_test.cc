@@ -61,6 +61,7 @@ Case random_case(int k, int n, int pixels, Random& random) {
 }
 
 // Values of a case, without a layout.
+template <class T>
 struct Problem {
   Tensor input;  // pixels before `begin` included
   std::vector<int> channels;
@@ -70,9 +71,9 @@ struct Problem {
 
   // rising: input channels in the order in which they lie, as the channels form wants them.
   Problem(const Case& c, bool rising, Random& random)
-      : input(c.k + c.spare, 1, c.end, random), channels(shuffled(c.k, c.spare, random)),
-        weights(Tensor(c.n, 1, c.k, random).values), bias(Tensor(c.n, 1, 1, random).values),
-        residual(c.n, 1, c.end, random), lower(c.relu ? 0.0f : -INFINITY) {
+      : input(random_tensor<T>(c.k + c.spare, 1, c.end, random)), channels(shuffled(c.k, c.spare, random)),
+        weights(random_tensor<T>(c.n, 1, c.k, random).values), bias(random_tensor<T>(c.n, 1, 1, random).values),
+        residual(random_tensor<T>(c.n, 1, c.end, random)), lower(c.relu ? 0.0f : -INFINITY) {
     if (rising) std::sort(channels.begin(), channels.end());
     if (c.nan) input.at(random.pick(channels), 0, random.between(c.begin, c.end - 1)) = NAN;
   }
@@ -89,38 +90,42 @@ void describe(const Case& c) {
              c.nan, c.planes_input);
 }
 
-void run_planes(const PwconvKernels& kernels, const Case& c, Random& random) {
+template <class T>
+void run_planes(const PwconvKernelsOf<T>& kernels, const Case& c, Random& random) {
   describe(c);
-  const Problem problem(c, false, random);
-  Buffer<float> weights("weights", 0, pwconv_planes_size(c.k, c.n));
+  const Problem<T> problem(c, false, random);
+  std::vector<float> packed(pwconv_planes_size(c.k, c.n));
   pack_pwconv_planes(problem.weights.data(), problem.bias.data(), c.k, c.n, kernels.planes_mr, kernels.planes_unit,
-                     weights.array());
+                     packed.data());
+  Buffer<T> weights("weights", 0, static_cast<ptrdiff_t>(packed.size()));
+  for (ptrdiff_t i = 0; i < weights.last(); i++) weights[i] = static_cast<T>(packed[i]);
 
   const int pixels = c.end - c.begin;
   const int read = (pixels + kernels.lanes - 1) / kernels.lanes * kernels.lanes;
   const ptrdiff_t stride = c.end + c.gap;
   const auto [lowest, highest] = std::minmax_element(problem.channels.begin(), problem.channels.end());
-  Buffer<float> input("input", *lowest * stride + c.begin, *highest * stride + c.begin + read);
+  Buffer<T> input("input", *lowest * stride + c.begin, *highest * stride + c.begin + read);
   Buffer<int32_t> offsets("offsets", 0, c.k);
   for (int k = 0; k < c.k; k++) {
     const int channel = problem.channels[k];
     offsets[k] = static_cast<int32_t>(channel * stride);
-    for (int p = c.begin; p < c.end; p++) input[channel * stride + p] = problem.input.at(channel, 0, p);
+    for (int p = c.begin; p < c.end; p++) input[channel * stride + p] = static_cast<T>(problem.input.at(channel, 0, p));
   }
 
   const ptrdiff_t output_stride = pixels + random.between(0, c.gap),
                   residual_stride = pixels + random.between(0, c.gap);
-  Output output(c.begin, (c.n - 1) * output_stride + c.end);
-  Buffer<float> residual("residual", c.begin, (c.n - 1) * residual_stride + c.end);
+  Output<T> output(c.begin, (c.n - 1) * output_stride + c.end);
+  Buffer<T> residual("residual", c.begin, (c.n - 1) * residual_stride + c.end);
   for (int n = 0; n < c.n; n++) {
     for (int p = c.begin; p < c.end; p++) {
-      residual[n * residual_stride + p] = problem.residual.at(n, 0, p);
-      if (c.residual == Residual::kInPlace) output[n * output_stride + p] = problem.residual.at(n, 0, p);
+      residual[n * residual_stride + p] = static_cast<T>(problem.residual.at(n, 0, p));
+      if (c.residual == Residual::kInPlace)
+        output[n * output_stride + p] = static_cast<T>(problem.residual.at(n, 0, p));
       output.expect(n * output_stride + p, problem.expected(c, n, p));
     }
   }
 
-  PwconvPlanes a = {};
+  PwconvPlanesOf<T> a = {};
   a.k = c.k;
   a.n = c.n;
   a.weights = weights.array();
@@ -135,7 +140,8 @@ void run_planes(const PwconvKernels& kernels, const Case& c, Random& random) {
   output.check();
 }
 
-void run_channels(const PwconvKernels& kernels, Case c, Random& random) {
+template <class T>
+void run_channels(const PwconvKernelsOf<T>& kernels, Case c, Random& random) {
   const int lanes = kernels.lanes;
   const Split panels((c.n + lanes - 1) / lanes, kernels.channels_nr);
   c.panel_end = panels.parts;
@@ -144,7 +150,7 @@ void run_channels(const PwconvKernels& kernels, Case c, Random& random) {
     c.panel_end = random.between(c.panel_begin + 1, panels.parts);
   }
   describe(c);
-  const Problem problem(c, true, random);
+  const Problem<T> problem(c, true, random);
 
   // Only the weights and outputs of the panels that are asked for exist.
   const int first = panels.begin(c.panel_begin) * lanes, last = panels.begin(c.panel_end) * lanes;
@@ -152,35 +158,36 @@ void run_channels(const PwconvKernels& kernels, Case c, Random& random) {
   std::vector<float> packed(pwconv_channels_size(c.k, c.n, lanes));
   pack_pwconv_channels(problem.weights.data(), problem.bias.data(), c.k, c.n, lanes, kernels.channels_nr,
                        packed.data());
-  Buffer<float> weights("weights", (c.k + 1) * first, (c.k + 1) * last);
-  for (ptrdiff_t i = weights.first(); i < weights.last(); i++) weights[i] = packed[i];
+  Buffer<T> weights("weights", (c.k + 1) * first, (c.k + 1) * last);
+  for (ptrdiff_t i = weights.first(); i < weights.last(); i++) weights[i] = static_cast<T>(packed[i]);
 
   const ptrdiff_t plane = c.end + c.gap, pixel_stride = c.planes_input ? 1 : c.k + c.spare + c.gap;
   const ptrdiff_t channel_stride = c.planes_input ? plane : 1;
   const auto [lowest, highest] = std::minmax_element(problem.channels.begin(), problem.channels.end());
-  Buffer<float> input("input", c.begin * pixel_stride + *lowest * channel_stride,
-                      (c.end - 1) * pixel_stride + *highest * channel_stride + 1);
+  Buffer<T> input("input", c.begin * pixel_stride + *lowest * channel_stride,
+                  (c.end - 1) * pixel_stride + *highest * channel_stride + 1);
   Buffer<int32_t> offsets("offsets", 0, c.k);
   for (int k = 0; k < c.k; k++) {
     const int channel = problem.channels[k];
     offsets[k] = static_cast<int32_t>(channel * channel_stride);
     for (int p = c.begin; p < c.end; p++) {
-      input[p * pixel_stride + channel * channel_stride] = problem.input.at(channel, 0, p);
+      input[p * pixel_stride + channel * channel_stride] = static_cast<T>(problem.input.at(channel, 0, p));
     }
   }
 
   const ptrdiff_t output_stride = c.n + random.between(0, c.gap), residual_stride = c.n + random.between(0, c.gap);
-  Output output(c.begin * output_stride + first, (c.end - 1) * output_stride + n_end);
-  Buffer<float> residual("residual", c.begin * residual_stride + first, (c.end - 1) * residual_stride + n_end);
+  Output<T> output(c.begin * output_stride + first, (c.end - 1) * output_stride + n_end);
+  Buffer<T> residual("residual", c.begin * residual_stride + first, (c.end - 1) * residual_stride + n_end);
   for (int p = c.begin; p < c.end; p++) {
     for (int n = first; n < n_end; n++) {
-      residual[p * residual_stride + n] = problem.residual.at(n, 0, p);
-      if (c.residual == Residual::kInPlace) output[p * output_stride + n] = problem.residual.at(n, 0, p);
+      residual[p * residual_stride + n] = static_cast<T>(problem.residual.at(n, 0, p));
+      if (c.residual == Residual::kInPlace)
+        output[p * output_stride + n] = static_cast<T>(problem.residual.at(n, 0, p));
       output.expect(p * output_stride + n, problem.expected(c, n, p));
     }
   }
 
-  PwconvChannels a = {};
+  PwconvChannelsOf<T> a = {};
   a.k = c.k;
   a.n = c.n;
   a.weights = weights.array();
@@ -196,61 +203,58 @@ void run_channels(const PwconvKernels& kernels, Case c, Random& random) {
   output.check();
 }
 
-using Run = void (*)(const Kernels&, int k, int n, int pixels, Random&);
-
-void planes(const Kernels& kernels, int k, int n, int pixels, Random& random) {
-  run_planes(kernels.pwconv, random_case(k, n, pixels, random), random);
-}
-void channels(const Kernels& kernels, int k, int n, int pixels, Random& random) {
-  run_channels(kernels.pwconv, random_case(k, n, pixels, random), random);
-}
-
 // Every pair of two of the three sizes that matter; the third, strides, residuals and ranges vary at random.
-template <Run run>
-void sweep(const Kernels& kernels) {
-  const PwconvKernels& p = kernels.pwconv;
+template <class T, class Run>
+void sweep(const PwconvKernelsOf<T>& kernels, Run run) {
   Random random(1);
   const std::vector<int> ks = around({1, 4, 8}, kTableWidths);
-  const std::vector<int> ns = around({p.lanes, p.planes_mr, 2 * p.planes_mr, p.channels_nr * p.lanes}, kTableWidths);
-  const std::vector<int> pixels =
-      around({1, 4, 8, p.lanes, 2 * p.lanes, p.planes_nr * p.lanes, 2 * p.planes_nr * p.lanes});
+  const std::vector<int> ns =
+      around({kernels.lanes, kernels.planes_mr, 2 * kernels.planes_mr, kernels.channels_nr * kernels.lanes},
+             kTableWidths);
+  const std::vector<int> pixels = around({1, 4, 8, kernels.lanes, 2 * kernels.lanes, kernels.planes_nr * kernels.lanes,
+                                          2 * kernels.planes_nr * kernels.lanes});
+  const auto check = [&](int k, int n, int pixel_count) {
+    if (!random.skip()) run(kernels, random_case(k, n, pixel_count, random), random);
+  };
   for (int n : ns) {
-    for (int pixel_count : pixels) {
-      if (!random.skip()) run(kernels, random.pick(ks), n, pixel_count, random);
-    }
-    for (int k : ks) {
-      if (!random.skip()) run(kernels, k, n, random.pick(pixels), random);
-    }
+    for (int pixel_count : pixels) check(random.pick(ks), n, pixel_count);
+    for (int k : ks) check(k, n, random.pick(pixels));
   }
   for (int k : ks) {
-    for (int pixel_count : pixels) {
-      if (!random.skip()) run(kernels, k, random.pick(ns), pixel_count, random);
-    }
+    for (int pixel_count : pixels) check(k, random.pick(ns), pixel_count);
   }
-  for (int i = 0; i < 4000; i++) {
-    if (random.skip()) continue;
-    run(kernels, random.between(1, 40), random.between(1, 60), random.between(1, 70), random);
-  }
+  for (int i = 0; i < 4000; i++) check(random.between(1, 40), random.between(1, 60), random.between(1, 70));
 }
 
 // Whole planes of the network at 224 pixels, and a classifier.
-template <Run run>
-void sweep_planes(const Kernels& kernels) {
+template <class T, class Run>
+void sweep_planes(const PwconvKernelsOf<T>& kernels, Run run) {
   Random random(2);
   for (int pixels : {49, 196, 784}) {
     for (int k : kTableWidths) {
-      if (!random.skip()) run(kernels, k, random.pick(kTableWidths), pixels, random);
+      if (!random.skip()) run(kernels, random_case(k, random.pick(kTableWidths), pixels, random), random);
     }
   }
-  run(kernels, 960, 1000, 1, random);
+  run(kernels, random_case(960, 1000, 1, random), random);
 }
 
-const Test kTests[] = {
-    {"planes form is right for every size around its tiles, touching only what it may", sweep<planes>},
-    {"planes form is right for whole planes", sweep_planes<planes>},
+const KernelTest kTests[] = {
+    {"planes form is right for every size around its tiles, touching only what it may",
+     [](const auto& kernels) {
+       sweep(kernels.pwconv, [](const auto& k, const Case& c, Random& r) { run_planes(k, c, r); });
+     }},
+    {"planes form is right for whole planes",
+     [](const auto& kernels) {
+       sweep_planes(kernels.pwconv, [](const auto& k, const Case& c, Random& r) { run_planes(k, c, r); });
+     }},
     {"channels form is right for every size around its tiles, from both layouts, touching only what it may",
-     sweep<channels>},
-    {"channels form is right for whole planes and a classifier", sweep_planes<channels>},
+     [](const auto& kernels) {
+       sweep(kernels.pwconv, [](const auto& k, const Case& c, Random& r) { run_channels(k, c, r); });
+     }},
+    {"channels form is right for whole planes and a classifier",
+     [](const auto& kernels) {
+       sweep_planes(kernels.pwconv, [](const auto& k, const Case& c, Random& r) { run_channels(k, c, r); });
+     }},
 };
 
 }  // namespace

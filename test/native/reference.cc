@@ -4,11 +4,6 @@
 
 namespace sn::test {
 
-Tensor::Tensor(int channels, int height, int width, Random& random)
-    : channels(channels), height(height), width(width), values(static_cast<size_t>(channels) * height * width) {
-  for (float& value : values) value = random.value();
-}
-
 double clamp(double x, double lower) { return x < lower ? lower : x; }
 
 double tolerance(int terms, double magnitude) { return 4e-7 * std::sqrt(terms) * magnitude; }

@@ -4,7 +4,8 @@
 namespace sn::test {
 namespace {
 
-void run(const Kernels& kernels, int width, int pad, int kernel, int stride, Random& random) {
+template <class T>
+void run(const KernelSet<T>& kernels, int width, int pad, int kernel, int stride, Random& random) {
   const int height = random.between(1, 6), lanes = kernels.pwconv.lanes;
   const int first = random.between(-2, height), count = random.between(1, 5);
   // One window more than fits or one less: what ceil mode and cropped outputs ask for.
@@ -13,10 +14,10 @@ void run(const Kernels& kernels, int width, int pad, int kernel, int stride, Ran
   const float fill = random.pick<float>({0.0f, -INFINITY, 3.5f});
   begin_case("width %d, height %d, pad %d, kernel %d, stride %d, outputs %d, rows %d and %d more, columns %d", width,
              height, pad, kernel, stride, outputs, first, count - 1, columns);
-  const Tensor in(1, height, width, random);
-  const Buffer<float> plane("plane", 0, height * width);
-  for (int i = 0; i < height * width; i++) plane[i] = in.values[i];
-  Output scratch(0, count * stride * columns);
+  const Tensor in = random_tensor<T>(1, height, width, random);
+  const Buffer<T> plane("plane", 0, height * width);
+  for (int i = 0; i < height * width; i++) plane[i] = static_cast<T>(in.values[i]);
+  Output<T> scratch(0, count * stride * columns);
   for (int row = 0; row < count; row++) {
     for (int column = 0; column < stride * columns; column++) {
       const int x = column - pad, at = (row * stride + column % stride) * columns + column / stride;
@@ -27,7 +28,7 @@ void run(const Kernels& kernels, int width, int pad, int kernel, int stride, Ran
       }
     }
   }
-  Rows rows = {};
+  RowsOf<T> rows = {};
   rows.plane = plane.array();
   rows.height = height;
   rows.width = width;
@@ -39,7 +40,8 @@ void run(const Kernels& kernels, int width, int pad, int kernel, int stride, Ran
   scratch.check();
 }
 
-void sweep(const Kernels& kernels) {
+template <class T>
+void sweep(const KernelSet<T>& kernels) {
   Random random(3);
   for (int width = 1; width <= 70; width++) {
     for (int stride = 1; stride <= 4; stride++) {
@@ -56,8 +58,9 @@ void sweep(const Kernels& kernels) {
   }
 }
 
-const Test kTests[] = {
-    {"rows hold the plane by phases and the fill everywhere else, for rows in and out of the plane", sweep},
+const KernelTest kTests[] = {
+    {"rows hold the plane by phases and the fill everywhere else, for rows in and out of the plane",
+     [](const auto& kernels) { sweep(kernels); }},
 };
 
 }  // namespace

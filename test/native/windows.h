@@ -46,19 +46,21 @@ inline void begin_windows_case(const Windows& w, const char* what, int a, int b)
 
 // Planes of which only the memory from the first to the last row that the windows touch exists; rows between these that
 // they don't touch are NaN.
-inline Buffer<float> window_planes(const Tensor& in, const Windows& w, ptrdiff_t stride) {
+template <class T>
+Buffer<T> window_planes(const Tensor& in, const Windows& w, ptrdiff_t stride) {
   const int top = std::max(0, w.top(w.begin)), bottom = std::min(w.height, w.top(w.end - 1) + w.kernel);
-  Buffer<float> planes("input", top * w.width, (in.channels - 1) * stride + bottom * w.width);
+  Buffer<T> planes("input", top * w.width, (in.channels - 1) * stride + bottom * w.width);
   for (int c = 0; c < in.channels; c++) {
-    for (int i = top * w.width; i < bottom * w.width; i++) planes[c * stride + i] = in.at(c, i / w.width, i % w.width);
+    for (int i = top * w.width; i < bottom * w.width; i++)
+      planes[c * stride + i] = static_cast<T>(in.at(c, i / w.width, i % w.width));
   }
   return planes;
 }
 
 // Output planes of which the rows asked for are expected to hold what `expected` says, and nothing else to be written.
-template <class Case>
-Output expected_planes(const Windows& w, int channels, ptrdiff_t stride, const Case& expected) {
-  Output output(w.begin * w.columns, (channels - 1) * stride + w.end * w.columns);
+template <class T, class Case>
+Output<T> expected_planes(const Windows& w, int channels, ptrdiff_t stride, const Case& expected) {
+  Output<T> output(w.begin * w.columns, (channels - 1) * stride + w.end * w.columns);
   for (int c = 0; c < channels; c++) {
     for (int y = w.begin; y < w.end; y++) {
       for (int x = 0; x < w.columns; x++) output.expect(c * stride + y * w.columns + x, expected.expected(c, y, x));
@@ -69,13 +71,14 @@ Output expected_planes(const Windows& w, int channels, ptrdiff_t stride, const C
 
 // A pixel-major input of which only the rows that the windows touch exist, and of these only
 // channels [channel_begin, channel_end).
-inline Buffer<float> window_pixels(const Tensor& in, const Windows& w, ptrdiff_t stride, int channel_begin,
-                                   int channel_end) {
+template <class T>
+Buffer<T> window_pixels(const Tensor& in, const Windows& w, ptrdiff_t stride, int channel_begin, int channel_end) {
   const int top = std::max(0, w.top(w.begin)), bottom = std::min(w.height, w.top(w.end - 1) + w.kernel);
-  Buffer<float> pixels("input", top * w.width * stride + channel_begin, (bottom * w.width - 1) * stride + channel_end);
+  Buffer<T> pixels("input", top * w.width * stride + channel_begin, (bottom * w.width - 1) * stride + channel_end);
   for (int y = top; y < bottom; y++) {
     for (int x = 0; x < w.width; x++) {
-      for (int c = channel_begin; c < channel_end; c++) pixels[(y * w.width + x) * stride + c] = in.at(c, y, x);
+      for (int c = channel_begin; c < channel_end; c++)
+        pixels[(y * w.width + x) * stride + c] = static_cast<T>(in.at(c, y, x));
     }
   }
   return pixels;

@@ -5,37 +5,45 @@
 
 namespace sn {
 
-struct DwconvPlanes {
-  const float* input;      // of the first channel: dense rows of `width` columns
+// T: the element type, float or Half (core/half.h).
+template <class T>
+struct DwconvPlanesOf {
+  const T* input;          // of the first channel: dense rows of `width` columns
   ptrdiff_t input_stride;  // from one channel to the next
   int channels, height, width;
-  int pad_y, pad_x;      // rows and columns of padding before
-  int stride;            // 1 or 2
-  const float* weights;  // from pack_dwconv_planes
-  float* output;         // of the first channel: dense rows of `output_width` columns
+  int pad_y, pad_x;  // rows and columns of padding before
+  int stride;        // 1 or 2
+  const T* weights;  // from pack_dwconv_planes
+  T* output;         // of the first channel: dense rows of `output_width` columns
   ptrdiff_t output_stride;
   int output_width;
   float lower;  // 0 for ReLU, -infinity for none
 };
 
-struct DwconvChannels {
-  const float* input;  // pixel-major, dense: channel c of pixel (y, x) is input[(y * width + x) * channels + c]
+template <class T>
+struct DwconvChannelsOf {
+  const T* input;  // pixel-major, dense: channel c of pixel (y, x) is input[(y * width + x) * channels + c]
   int height, width, channels;
-  int pad_y, pad_x;      // rows and columns of padding before
-  int stride;            // 1 or 2
-  const float* weights;  // from pack_dwconv_channels
-  float* output;         // pixel-major, dense
+  int pad_y, pad_x;  // rows and columns of padding before
+  int stride;        // 1 or 2
+  const T* weights;  // from pack_dwconv_channels
+  T* output;         // pixel-major, dense
   int output_width;
   float lower;
 };
 
-struct DwconvKernels {
+template <class T>
+struct DwconvKernelsOf {
   // Output rows [begin, end) of all channels. Touches nothing beyond the rows of their windows.
-  void (*planes)(const DwconvPlanes&, int begin, int end);
+  void (*planes)(const DwconvPlanesOf<T>&, int begin, int end);
   // Output rows [begin, end), channels [channel_begin, channel_end); touches nothing beyond them. channel_begin must be
   // a multiple of the lanes, channel_end too or equal to channels.
-  void (*channels)(const DwconvChannels&, int begin, int end, int channel_begin, int channel_end);
+  void (*channels)(const DwconvChannelsOf<T>&, int begin, int end, int channel_begin, int channel_end);
 };
+
+using DwconvPlanes = DwconvPlanesOf<float>;
+using DwconvChannels = DwconvChannelsOf<float>;
+using DwconvKernels = DwconvKernelsOf<float>;
 
 extern const DwconvKernels dwconv_scalar, dwconv_neon, dwconv_avx2, dwconv_avx512;
 

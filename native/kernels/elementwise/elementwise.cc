@@ -2,24 +2,41 @@
 
 #include <cmath>
 
+#include "core/half.h"
+
 namespace sn {
 
-void strided_sum(const StridedInput& a, const StridedInput& b, ptrdiff_t pixels, int begin, int end, float* output,
+template <class T>
+void strided_sum(const StridedInput<T>& a, const StridedInput<T>& b, ptrdiff_t pixels, int begin, int end, T* output,
                  ptrdiff_t channel_stride, ptrdiff_t pixel_stride, float lower) {
   for (int c = begin; c < end; c++) {
-    const float* x = a.data + a.channels[c];
-    const float* y = b.data ? b.data + b.channels[c] : nullptr;
-    float* out = output + c * channel_stride;
+    const T* x = a.data + a.channels[c];
+    const T* y = b.data ? b.data + b.channels[c] : nullptr;
+    T* out = output + c * channel_stride;
     for (ptrdiff_t p = 0; p < pixels; p++) {
       const float sum = x[p * a.pixel_stride] + (y ? y[p * b.pixel_stride] : 0.0f);
-      out[p * pixel_stride] = sum < lower ? lower : sum;
+      out[p * pixel_stride] = static_cast<T>(sum < lower ? lower : sum);
     }
   }
 }
 
-void sigmoid(const float* input, int count, float* output) {
-  for (int i = 0; i < count; i++) output[i] = 1.0f / (1.0f + std::exp(-input[i]));
+template <class In, class Out>
+void sigmoid(const In* input, int count, Out* output) {
+  for (int i = 0; i < count; i++) {
+    output[i] = static_cast<Out>(1.0f / (1.0f + std::exp(-static_cast<float>(input[i]))));
+  }
 }
+
+template void strided_sum(const StridedInput<float>&, const StridedInput<float>&, ptrdiff_t, int, int, float*,
+                          ptrdiff_t, ptrdiff_t, float);
+template void sigmoid(const float*, int, float*);
+#ifdef SN_HALF
+template void strided_sum(const StridedInput<Half>&, const StridedInput<Half>&, ptrdiff_t, int, int, Half*, ptrdiff_t,
+                          ptrdiff_t, float);
+template void sigmoid(const float*, int, Half*);
+template void sigmoid(const Half*, int, Half*);
+template void sigmoid(const Half*, int, float*);
+#endif
 
 void softmax(float* values, int count) {
   float most = values[0];

@@ -15,39 +15,47 @@ struct PoolWindow {
   float lower;  // 0 for ReLU, -infinity for none
 };
 
-struct PoolPlanes {
+// T: the element type, float or Half (core/half.h).
+template <class T>
+struct PoolPlanesOf {
   PoolWindow window;
-  const float* input;      // of the first channel: dense rows of `width` columns
+  const T* input;          // of the first channel: dense rows of `width` columns
   ptrdiff_t input_stride;  // from one channel to the next
   int channels, height, width;
   int pad_y, pad_x;  // rows and columns of padding before
-  float* output;     // of the first channel: dense rows of `output_width` columns
+  T* output;         // of the first channel: dense rows of `output_width` columns
   ptrdiff_t output_stride;
   int output_width;
 };
 
-struct PoolChannels {
+template <class T>
+struct PoolChannelsOf {
   PoolWindow window;
-  const float* input;  // pixel (y, x): input + (y * width + x) * input_stride
+  const T* input;  // pixel (y, x): input + (y * width + x) * input_stride
   ptrdiff_t input_stride;
   int height, width, channels;
   int pad_y, pad_x;  // rows and columns of padding before
-  float* output;     // pixel (y, x): output + (y * output_width + x) * output_stride
+  T* output;         // pixel (y, x): output + (y * output_width + x) * output_stride
   ptrdiff_t output_stride;
   int output_width;
 };
 
-struct PoolKernels {
+template <class T>
+struct PoolKernelsOf {
   // Output rows [begin, end) of all channels. Touches nothing beyond the rows of their windows.
-  void (*planes)(const PoolPlanes&, int begin, int end);
+  void (*planes)(const PoolPlanesOf<T>&, int begin, int end);
   // Output rows [begin, end).
-  void (*channels)(const PoolChannels&, int begin, int end);
+  void (*channels)(const PoolChannelsOf<T>&, int begin, int end);
   // Mean (or maximum) of `pixels` values of one plane.
-  float (*global_plane)(const float* plane, ptrdiff_t pixels, bool average);
+  float (*global_plane)(const T* plane, ptrdiff_t pixels, bool average);
   // Mean (or maximum) of `pixels` pixels, dense pixel-major, for channels [begin, end).
-  void (*global_channels)(const float* input, ptrdiff_t pixels, int channels, bool average, int begin, int end,
+  void (*global_channels)(const T* input, ptrdiff_t pixels, int channels, bool average, int begin, int end,
                           float* output);
 };
+
+using PoolPlanes = PoolPlanesOf<float>;
+using PoolChannels = PoolChannelsOf<float>;
+using PoolKernels = PoolKernelsOf<float>;
 
 extern const PoolKernels pool_scalar, pool_neon, pool_avx2, pool_avx512;
 

@@ -18,34 +18,37 @@
 
 namespace sn {
 
-struct PwconvPlanes {
+// T: the element type, float or Half (core/half.h). What is added up is of that type too.
+template <class T>
+struct PwconvPlanesOf {
   int k;                   // input channels of the group, >= 1
   int n;                   // output channels of the group, >= 1
-  const float* weights;    // from pack_pwconv_planes, mr and unit as the kernel's
-  const float* input;      // pixel p of input channel k: input[offsets[k] + p]
+  const T* weights;        // from pack_pwconv_planes, mr and unit as the kernel's
+  const T* input;          // pixel p of input channel k: input[offsets[k] + p]
   const int32_t* offsets;  // k values
-  float* output;           // pixel p of output channel n: output[n * output_stride + p]
+  T* output;               // pixel p of output channel n: output[n * output_stride + p]
   ptrdiff_t output_stride;
-  const float* residual;  // laid out as the output, may be the output itself; null for none
+  const T* residual;  // laid out as the output, may be the output itself; null for none
   ptrdiff_t residual_stride;
   float lower;  // 0 for ReLU, -infinity for none
 };
 
-struct PwconvChannels {
+template <class T>
+struct PwconvChannelsOf {
   int k, n;
-  const float* weights;    // from pack_pwconv_channels, lanes and nr as the kernel's
-  const float* input;      // pixel p of input channel k: input[p * pixel_stride + offsets[k]]
+  const T* weights;        // from pack_pwconv_channels, lanes and nr as the kernel's
+  const T* input;          // pixel p of input channel k: input[p * pixel_stride + offsets[k]]
   const int32_t* offsets;  // k values, rising
   ptrdiff_t pixel_stride;
-  float* output;  // pixel p of output channel n: output[p * output_stride + n]
+  T* output;  // pixel p of output channel n: output[p * output_stride + n]
   ptrdiff_t output_stride;
-  const float* residual;  // laid out as the output, may be the output itself; null for none
+  const T* residual;  // laid out as the output, may be the output itself; null for none
   ptrdiff_t residual_stride;
   float lower;
 };
 
 // Tile sizes travel with the functions; packers take them from here.
-struct PwconvKernels {
+struct PwconvTiles {
   int lanes;        // values per vector
   int planes_mr;    // most output channels of a planes tile
   int planes_nr;    // most vectors of pixels of a planes tile
@@ -53,12 +56,20 @@ struct PwconvKernels {
   int channels_nr;  // most vectors of output channels of a channels tile
   // What a vector multiply-add of the channels form costs where one of the planes form costs 1.
   double channels_cost;
+};
+
+template <class T>
+struct PwconvKernelsOf : PwconvTiles {
   // Pixels [begin, end), end > begin. Reads inputs up to the next multiple of lanes after end - begin; writes and reads
   // residuals exactly up to end.
-  void (*planes)(const PwconvPlanes&, ptrdiff_t begin, ptrdiff_t end);
+  void (*planes)(const PwconvPlanesOf<T>&, ptrdiff_t begin, ptrdiff_t end);
   // Pixels [begin, end) of panels [panel_begin, panel_end). Touches nothing beyond them.
-  void (*channels)(const PwconvChannels&, ptrdiff_t begin, ptrdiff_t end, int panel_begin, int panel_end);
+  void (*channels)(const PwconvChannelsOf<T>&, ptrdiff_t begin, ptrdiff_t end, int panel_begin, int panel_end);
 };
+
+using PwconvPlanes = PwconvPlanesOf<float>;
+using PwconvChannels = PwconvChannelsOf<float>;
+using PwconvKernels = PwconvKernelsOf<float>;
 
 extern const PwconvKernels pwconv_scalar, pwconv_neon, pwconv_avx2, pwconv_avx512;
 

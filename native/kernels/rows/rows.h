@@ -6,8 +6,10 @@
 
 namespace sn {
 
-struct Rows {
-  const float* plane;  // dense, height x width
+// T: the element type, float or Half (core/half.h).
+template <class T>
+struct RowsOf {
+  const T* plane;  // dense, height x width
   int height, width;
   int pad;      // columns of padding before; padded column j is plane column j - pad
   int stride;   // phases: padded column j is value j / stride of phase j % stride
@@ -23,10 +25,14 @@ constexpr int rows_columns(int width, int pad, int kernel, int stride, int outpu
   return (windows > plane ? windows : plane) + lanes;
 }
 
-struct RowsKernels {
+template <class T>
+struct RowsKernelsOf {
   // Plane rows [first, first + count), which may lie outside the plane, to scratch[count][stride][columns].
-  void (*fill)(const Rows&, int first, int count, float* scratch);
+  void (*fill)(const RowsOf<T>&, int first, int count, T* scratch);
 };
+
+using Rows = RowsOf<float>;
+using RowsKernels = RowsKernelsOf<float>;
 
 extern const RowsKernels rows_scalar, rows_neon, rows_avx2, rows_avx512;
 
