@@ -13,6 +13,7 @@ namespace {
 const std::vector<int> kTableWidths = {1, 2, 3, 12, 17, 18, 20, 24, 25, 34, 36, 40, 48, 50, 60, 68, 72, 80, 96, 100};
 
 enum class Residual { kNone, kSeparate, kInPlace };
+enum class Order { kRandom, kEven };  // of input channels: any, or at equal distances
 
 struct Case {
   int k, n;
@@ -20,6 +21,7 @@ struct Case {
   int panel_begin, panel_end;  // channels form
   int spare;                   // input channels of other groups in between
   int gap;                     // values between rows
+  Order order;
   Residual residual;
   bool relu, nan;
   bool planes_input;  // channels form: input in the planes layout
@@ -45,6 +47,16 @@ std::vector<int> shuffled(int count, int spare, Random& random) {
   return channels;
 }
 
+// `count` of `count + spare` channels at equal distances, forwards or backwards.
+std::vector<int> evenly_spaced(int count, int spare, Random& random) {
+  const int most = count > 1 ? (count + spare - 1) / (count - 1) : 1, step = random.between(1, most);
+  const int first = random.between(0, count + spare - 1 - (count - 1) * step);
+  std::vector<int> channels(count);
+  for (int i = 0; i < count; i++) channels[i] = first + i * step;
+  if (random.one_in(4)) std::reverse(channels.begin(), channels.end());
+  return channels;
+}
+
 Case random_case(int k, int n, int pixels, Random& random) {
   Case c = {};
   c.k = k;
@@ -53,6 +65,7 @@ Case random_case(int k, int n, int pixels, Random& random) {
   c.end = c.begin + pixels;
   c.spare = random.one_in(2) ? 0 : random.between(1, 2 * k);
   c.gap = random.one_in(2) ? 0 : random.between(1, 20);
+  c.order = random.one_in(2) ? Order::kRandom : Order::kEven;
   c.residual = static_cast<Residual>(random.between(0, 2));
   c.relu = random.one_in(2);
   c.nan = random.one_in(8);
@@ -71,7 +84,8 @@ struct Problem {
 
   // rising: input channels in the order in which they lie, as the channels form wants them.
   Problem(const Case& c, bool rising, Random& random)
-      : input(random_tensor<T>(c.k + c.spare, 1, c.end, random)), channels(shuffled(c.k, c.spare, random)),
+      : input(random_tensor<T>(c.k + c.spare, 1, c.end, random)),
+        channels(c.order == Order::kEven ? evenly_spaced(c.k, c.spare, random) : shuffled(c.k, c.spare, random)),
         weights(random_tensor<T>(c.n, 1, c.k, random).values), bias(random_tensor<T>(c.n, 1, 1, random).values),
         residual(random_tensor<T>(c.n, 1, c.end, random)), lower(c.relu ? 0.0f : -INFINITY) {
     if (rising) std::sort(channels.begin(), channels.end());
@@ -85,9 +99,11 @@ struct Problem {
 };
 
 void describe(const Case& c) {
-  begin_case("k %d, n %d, pixels %d to %d, panels %d to %d, spare %d, gap %d, residual %d, relu %d, nan %d, planes %d",
-             c.k, c.n, c.begin, c.end, c.panel_begin, c.panel_end, c.spare, c.gap, static_cast<int>(c.residual), c.relu,
-             c.nan, c.planes_input);
+  begin_case(
+      "k %d, n %d, pixels %d to %d, panels %d to %d, spare %d, order %d, gap %d, residual %d, relu %d, nan %d, planes "
+      "%d",
+      c.k, c.n, c.begin, c.end, c.panel_begin, c.panel_end, c.spare, static_cast<int>(c.order), c.gap,
+      static_cast<int>(c.residual), c.relu, c.nan, c.planes_input);
 }
 
 template <class T>
@@ -226,6 +242,14 @@ void sweep(const PwconvKernelsOf<T>& kernels, Run run) {
   for (int i = 0; i < 4000; i++) check(random.between(1, 40), random.between(1, 60), random.between(1, 70));
 }
 
+// More channels than a kernel may have set memory aside for.
+template <class T>
+void many_channels(const PwconvKernelsOf<T>& kernels) {
+  Random random(3);
+  for (int n : {511, 512, 513, 700, 1100}) run_planes(kernels, random_case(9, n, 25, random), random);
+  for (int k : {1023, 1024, 1025, 1500}) run_planes(kernels, random_case(k, 13, 25, random), random);
+}
+
 // Whole planes of the network at 224 pixels, and a classifier.
 template <class T, class Run>
 void sweep_planes(const PwconvKernelsOf<T>& kernels, Run run) {
@@ -247,6 +271,7 @@ const KernelTest kTests[] = {
      [](const auto& kernels) {
        sweep_planes(kernels.pwconv, [](const auto& k, const Case& c, Random& r) { run_planes(k, c, r); });
      }},
+    {"planes form is right for many channels", [](const auto& kernels) { many_channels(kernels.pwconv); }},
     {"channels form is right for every size around its tiles, from both layouts, touching only what it may",
      [](const auto& kernels) {
        sweep(kernels.pwconv, [](const auto& k, const Case& c, Random& r) { run_channels(k, c, r); });

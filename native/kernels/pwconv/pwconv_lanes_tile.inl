@@ -140,27 +140,139 @@ struct PlanesTable<std::integer_sequence<int, M...>> {
   static constexpr const PlanesTile* rows[] = {PlanesTiles<M + 1>::tiles...};
 };
 
+// Pixels [begin, end) of one panel.
+inline void edge_tiles(const PwconvPlanes& a, int channel, int mr, ptrdiff_t begin, ptrdiff_t end) {
+  const float* const w = a.weights + static_cast<ptrdiff_t>(a.k + 1) * channel;
+  const int vectors = static_cast<int>((end - begin + kLanes - 1) / kLanes);
+  const int valid = static_cast<int>(end - begin) - (vectors - 1) * kLanes;
+  const PlanesTile* const tiles = PlanesTable<Indices<kPlanesMr>>::rows[mr - 1];
+  const Split parts(vectors, planes_nr(mr));
+  for (int j = 0; j < parts.parts; j++) {
+    const int nr = parts.size(j);
+    tiles[nr - 1](a, w, channel, begin, j == parts.parts - 1 ? valid : kLanes);
+    begin += nr * kLanes;
+  }
+}
+
 // Pixels outside, panels inside: the pixels stay in L1 while the group's weights pass over them.
-void planes(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
-  const Panels panels(a.n, kPlanesMr, 4);
+void planes_of_edges(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
+  const Panels panels(a.n, kPlanesMr, kPlanesUnit);
   for (ptrdiff_t pixel = begin; pixel < end; pixel += kPlanesNr * kLanes) {
-    const int left = static_cast<int>(std::min<ptrdiff_t>(end - pixel, kPlanesNr * kLanes));
-    const int vectors = (left + kLanes - 1) / kLanes, valid = left - (vectors - 1) * kLanes;
-    const float* w = a.weights;
-    for (int i = 0, channel = 0; i < panels.parts; i++) {
+    const ptrdiff_t last = std::min(end, pixel + kPlanesNr * kLanes);
+    for (int i = 0, channel = 0; i < panels.parts; channel += panels.size(i++)) {
+      edge_tiles(a, channel, panels.size(i), pixel, last);
+    }
+  }
+}
+
+#ifdef SN_PLANES_TILES
+// What the tiles of a call share; steps are in bytes.
+struct Shared {
+  int k;
+  float lower;
+  ptrdiff_t step;        // from an input channel to the next, where it is always the same,
+  const int64_t* steps;  // or from each
+  ptrdiff_t output_step, residual_step;
+};
+
+// Where a tile begins. Moves on to the next panel's.
+struct Tile {
+  const float* w;
+  const float* biases;
+  float* out;
+  const float* residual;
+};
+
+}  // namespace
+}  // namespace sn
+
+#include SN_PLANES_TILES
+
+namespace sn {
+namespace {
+
+constexpr int kMostSteps = 1024, kMostPanels = 64;
+
+// As planes_of_edges(), for some panels.
+template <bool kListed>
+void planes(const PwconvPlanes& a, const Shared& shared, const Panels& panels, int first_panel, int last_panel,
+            ptrdiff_t begin, ptrdiff_t end) {
+  const int first = first_panel * kMainMr;
+  int mains = 0;
+  while (first_panel + mains < last_panel && panels.size(first_panel + mains) == kMainMr) mains++;
+  const int rests = last_panel - first_panel - mains;
+  const float* const weights = a.weights + static_cast<ptrdiff_t>(a.k + 1) * first;
+  float biases[kMostPanels * kMainMr * kBiasCopies];
+  if (!a.residual) {
+    const float* w = weights;
+    float* copies = biases;
+    for (int i = first_panel; i < last_panel; i++) {
       const int mr = panels.size(i);
-      const PlanesTile* const tiles = PlanesTable<Indices<kPlanesMr>>::rows[mr - 1];
-      const Split parts(vectors, planes_nr(mr));
-      for (int j = 0, first = 0; j < parts.parts; j++) {
-        const int nr = parts.size(j);
-        tiles[nr - 1](a, w, channel, pixel + first * kLanes, j == parts.parts - 1 ? valid : kLanes);
-        first += nr;
-      }
+      for (int m = 0; m + 4 <= mr; m += 4, copies += 4 * kBiasCopies) copy_biases(w + m, copies);
       w += static_cast<ptrdiff_t>(a.k + 1) * mr;
+    }
+  }
+  const ptrdiff_t block = (rests > 0 ? kPlanesNr : kMainNr) * kLanes;
+  for (ptrdiff_t pixel = begin; pixel < end; pixel += block) {
+    const ptrdiff_t last = std::min(end, pixel + block);
+    const auto tile = [&](int channel, ptrdiff_t p) {
+      return Tile{weights + static_cast<ptrdiff_t>(a.k + 1) * channel, biases + kBiasCopies * channel,
+                  a.output + (first + channel) * a.output_stride + p,
+                  a.residual ? a.residual + (first + channel) * a.residual_stride + p : nullptr};
+    };
+    for (ptrdiff_t p = pixel; p < last; p += kMainNr * kLanes) {
+      if (last - p >= kMainNr * kLanes) {
+        Tile t = tile(0, p);
+        const float* const x = a.input + a.offsets[0] + p;
+        for (int i = mains; i > 0; i--) main_tile<kListed>(shared, x, t);
+      } else {
+        for (int i = 0; i < mains; i++) edge_tiles(a, first + i * kMainMr, kMainMr, p, last);
+      }
+    }
+    for (int i = 0, channel = mains * kMainMr; i < rests; i++) {
+      const int mr = panels.size(first_panel + mains + i);
+      ptrdiff_t p = pixel;
+      for (; mr == kRestMr && last - p >= kRestNr * kLanes; p += kRestNr * kLanes) {
+        Tile t = tile(channel, p);
+        rest_tile<kListed>(shared, a.input + a.offsets[0] + p, t);
+      }
+      if (p < last) edge_tiles(a, first + channel, mr, p, last);
       channel += mr;
     }
   }
 }
+
+// Whether all distances between successive input channels are the same.
+inline bool evenly_spaced(const int32_t* offsets, int k) {
+  int i = 2;
+  while (i < k && offsets[i] - offsets[i - 1] == offsets[1] - offsets[0]) i++;
+  return i >= k;
+}
+
+void planes(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
+  const Panels panels(a.n, kPlanesMr, kPlanesUnit);
+  const ptrdiff_t size = sizeof(float);
+  const bool even = evenly_spaced(a.offsets, a.k);
+  const ptrdiff_t step = even && a.k > 1 ? (a.offsets[1] - a.offsets[0]) * size : 0;
+  int64_t steps[kMostSteps];
+  if (!even) {
+    if (a.k > kMostSteps) return planes_of_edges(a, begin, end);
+    for (int i = 0; i + 1 < a.k; i++) steps[i] = (a.offsets[i + 1] - a.offsets[i]) * size;
+    steps[a.k - 1] = 0;
+  }
+  const Shared shared = {a.k, a.lower, step, steps, a.output_stride * size, a.residual_stride * size};
+  for (int i = 0; i < panels.parts; i += kMostPanels) {
+    const int last = std::min(panels.parts, i + kMostPanels);
+    if (even) {
+      planes<false>(a, shared, panels, i, last, begin, end);
+    } else {
+      planes<true>(a, shared, panels, i, last, begin, end);
+    }
+  }
+}
+#else
+constexpr auto planes = planes_of_edges;
+#endif
 
 // Input channels that lie side by side in a pixel, from `offset` on.
 struct Run {
@@ -294,7 +406,8 @@ void channels(const PwconvChannels& a, ptrdiff_t begin, ptrdiff_t end, int panel
   }
 }
 
-constexpr PwconvKernels kPwconv = {kLanes, kPlanesMr, kPlanesNr, 4, kChannelsNr, kChannelsCost, planes, channels};
+constexpr PwconvKernels kPwconv = {kLanes,      kPlanesMr,     kPlanesNr, kPlanesUnit,
+                                   kChannelsNr, kChannelsCost, planes,    channels};
 
 }  // namespace
 }  // namespace sn

@@ -14,13 +14,13 @@
 namespace sn {
 namespace {
 #if defined(__aarch64__)
-// 32 registers. Planes: 24 sums, the inputs and the weights; 12x2, 8x3 or 4x6. Channels: 21 sums, 7 inputs, 3 weights.
-constexpr int kPlanesMr = 12, kPlanesNr = 6, kChannelsNr = 3;
-constexpr int planes_nr(int mr) { return mr > 8 ? 2 : mr > 4 ? 3 : 6; }
+// 32 registers. Planes: 24 sums, the inputs and the weights; 8x3 or 4x6. Channels: 21 sums, 7 inputs, 3 weights.
+constexpr int kPlanesMr = 8, kPlanesNr = 6, kPlanesUnit = 4, kChannelsNr = 3;
+constexpr int planes_nr(int mr) { return mr > 4 ? 3 : 6; }
 constexpr int channels_mr(int nr) { return nr > 2 ? 7 : 8; }
 #else
 // 16 registers. Planes: 12 sums, 3 inputs, 1 of weights. Channels: 8 sums, 4 inputs, 2 weights.
-constexpr int kPlanesMr = 4, kPlanesNr = 3, kChannelsNr = 2;
+constexpr int kPlanesMr = 4, kPlanesNr = 3, kPlanesUnit = 4, kChannelsNr = 2;
 constexpr int planes_nr(int) { return 3; }
 constexpr int channels_mr(int) { return 4; }
 #endif
@@ -29,6 +29,9 @@ constexpr double kChannelsCost = 1.3;
 }  // namespace
 }  // namespace sn
 
+#if defined(__aarch64__) && defined(__GNUC__)
+#define SN_PLANES_TILES "kernels/pwconv/pwconv_planes_arm64.inl"
+#endif
 #include "kernels/pwconv/pwconv_lanes_tile.inl"
 
 const sn::PwconvKernels sn::pwconv_neon = kPwconv;
