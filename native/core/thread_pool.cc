@@ -13,12 +13,12 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kPatience{1};
 
-// Jobs: of one run, of some thirty.
-constexpr int kLeastAlone = 64, kMostAlone = 2048;
+// Jobs, of which a run has some sixty.
+constexpr int kForgiven = 512, kLeastAlone = 64, kMostAlone = 8192;
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : shares_(threads) {
   try {
     for (int i = 1; i < threads; i++) helpers_.emplace_back(&ThreadPool::help, this, i);
   } catch (const std::exception&) {
@@ -35,18 +35,32 @@ ThreadPool::~ThreadPool() {
   for (std::thread& helper : helpers_) helper.join();
 }
 
-bool ThreadPool::take_unit(int thread) {
-  uint64_t left = left_.load(std::memory_order_acquire);
+// The owner of a share takes its first unit, others its last, which is next to theirs.
+bool ThreadPool::take(int thread, int of) {
+  std::atomic<uint64_t>& share = shares_[of].left;
+  uint64_t left = share.load(std::memory_order_acquire), rest;
+  uint32_t unit;
   do {
-    if (static_cast<uint32_t>(left) == 0) return false;
-  } while (!left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel, std::memory_order_acquire));
-  work_(context_, thread, units_ - static_cast<int>(static_cast<uint32_t>(left)));
-  done_.fetch_add(1, std::memory_order_release);
+    const uint32_t first = static_cast<uint32_t>(left), end = static_cast<uint32_t>(left >> 32);
+    if (first == end) return false;
+    unit = of == thread ? first : end - 1;
+    rest = of == thread ? left + 1 : left - (uint64_t{1} << 32);
+  } while (!share.compare_exchange_weak(left, rest, std::memory_order_acq_rel, std::memory_order_acquire));
+  work_(context_, thread, static_cast<int>(unit));
   return true;
 }
 
+// Returns how many units it has done.
+int ThreadPool::work(int thread) {
+  int count = 0;
+  for (int i = 0; i < threads(); i++) {
+    while (take(thread, (thread + i) % threads())) count++;
+  }
+  return count;
+}
+
 // A helper that has lost its core in the middle of a unit holds up the run for as long as the system likes. Where that
-// happens the cores are somebody else's, so the next jobs are done without helpers, more of them each time.
+// happens again soon, the cores are somebody else's, so the next jobs are done without helpers, more of them each time.
 void ThreadPool::wait_for(int units, Clock::duration own) {
   int spins = 0;
   for (; done_.load(std::memory_order_acquire) < units && spins < kSpins; spins++) relax();
@@ -58,7 +72,7 @@ void ThreadPool::wait_for(int units, Clock::duration own) {
   const Clock::time_point limit = Clock::now() + std::max<Clock::duration>(own, kPatience);
   while (done_.load(std::memory_order_acquire) < units) std::this_thread::yield();
   if (Clock::now() < limit) return;
-  alone_ = penance_ = std::clamp(2 * penance_, kLeastAlone, kMostAlone);
+  if (good_ < kForgiven) alone_ = penance_ = std::clamp(2 * penance_, kLeastAlone, kMostAlone);
   good_ = 0;
 }
 
@@ -71,24 +85,31 @@ void ThreadPool::run(int units, Work work, void* context) {
   const Clock::time_point begin = Clock::now();
   work_ = work;
   context_ = context;
-  units_ = units;
   done_.store(0, std::memory_order_relaxed);
-  const uint64_t job = (left_.load(std::memory_order_relaxed) >> 32) + 1;
-  left_.store(job << 32 | static_cast<uint32_t>(units));
+  for (int i = threads() - 1; i >= 0; i--) {
+    const auto first_of = [&](int thread) { return static_cast<uint64_t>(units) * thread / threads(); };
+    shares_[i].left.store(first_of(i + 1) << 32 | first_of(i));
+  }
   if (sleeping_.load() > 0) {
     const std::lock_guard<std::mutex> lock(mutex_);
     wake_.notify_all();
   }
-  while (take_unit(0)) continue;
+  done_.fetch_add(this->work(0), std::memory_order_relaxed);
   wait_for(units, Clock::now() - begin);
 }
 
 void ThreadPool::help(int thread) {
   const FlushDenormals flush;
-  const auto called = [&] { return stop_ || static_cast<uint32_t>(left_.load()) > 0; };
+  const auto called = [&] {
+    const uint64_t left = shares_[thread].left.load();
+    return stop_ || static_cast<uint32_t>(left) != left >> 32;
+  };
   while (!stop_) {
     for (int spins = 0; spins < kSpins; spins++) {
-      if (take_unit(thread)) spins = 0;
+      if (called()) {
+        done_.fetch_add(work(thread), std::memory_order_release);
+        spins = 0;
+      }
       if (stop_) return;
       relax();
     }

@@ -20,23 +20,27 @@ class ThreadPool {
   int threads() const { return static_cast<int>(helpers_.size()) + 1; }
 
   // Calls work(context, thread, unit) once for every unit in [0, units), thread in [0, threads()), and returns when all
-  // are done. Only one caller at a time.
+  // are done. Each thread begins with its share, as equal as can be, in the threads' order. Only one caller at a time.
   using Work = void (*)(void* context, int thread, int unit);
   void run(int units, Work work, void* context);
 
  private:
+  // Units [first, end) of a thread's share that nobody has taken: first in the lower half, end in the upper.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};
+  };
+
   void help(int thread);
-  bool take_unit(int thread);
+  bool take(int thread, int of);
+  int work(int thread);
   void wait_for(int units, std::chrono::steady_clock::duration own);
 
   std::vector<std::thread> helpers_;
+  // A helper that comes late finds its share taken by others, and nobody waits for it.
+  std::vector<Share> shares_;
   // Of the present job. Only who has taken a unit reads them: until that is done they do not change.
   Work work_ = nullptr;
   void* context_ = nullptr;
-  int units_ = 0;
-  // The job's number, and in the lower half its units that nobody has taken: a helper that comes late takes nothing, and
-  // nobody waits for it.
-  alignas(64) std::atomic<uint64_t> left_{0};
   alignas(64) std::atomic<int> done_{0};
   alignas(64) std::atomic<bool> stop_{false};
   std::atomic<int> sleeping_{0};

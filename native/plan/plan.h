@@ -49,13 +49,18 @@ struct Step {
 };
 
 // What all threads compute together before they go on to the next piece: output rows [begin, end) of a step, or pixels
-// where the step is pointwise. Threads take it in units: `blocks` blocks of `block` rows or pixels, of each group or of
-// each `channels` channels.
+// where the step is pointwise. These are split into regions, multiples of `grain` as equal as can be, and threads take
+// units: a block of `block` rows or pixels of one part, which is a group or `channels` channels. The blocks of a part and
+// the parts of a region follow each other.
 struct Piece {
   int step = 0;
   ptrdiff_t begin = 0, end = 0;
-  ptrdiff_t block = 1;
-  int blocks = 1, units = 1, channels = 1;
+  ptrdiff_t grain = 1, block = 1;
+  int regions = 1, parts = 1, blocks = 1, channels = 1;
+  int units() const { return regions * parts * blocks; }
+  ptrdiff_t region_begin(int region) const {
+    return region == regions ? end : begin + (end - begin) / grain * region / regions * grain;
+  }
   // Where the windows of the tensors begin, in pixels.
   ptrdiff_t input_start = 0, residual_start = 0, output_start = 0;
   // First the output's window slides on, from slide_from to output_start: this many pixels of it are still needed.

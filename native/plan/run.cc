@@ -52,11 +52,13 @@ struct Plan::Frame {
     return plan.kernels_.of<T>();
   }
 
-  // The unit's rows or pixels.
+  // The unit's rows or pixels; none where its region has fewer blocks than others.
   std::pair<ptrdiff_t, ptrdiff_t> range(int unit) const {
-    const ptrdiff_t begin = piece->begin + unit % piece->blocks * piece->block;
-    return {begin, std::min(begin + piece->block, piece->end)};
+    const int region = unit / (piece->parts * piece->blocks);
+    const ptrdiff_t begin = piece->region_begin(region) + unit % piece->blocks * piece->block;
+    return {begin, std::min(begin + piece->block, piece->region_begin(region + 1))};
   }
+  int part(int unit) const { return unit / piece->blocks % piece->parts; }
 
   template <class T>
   void run(int thread, int unit) const;
@@ -96,7 +98,7 @@ void Plan::Frame::pointwise(int unit) const {
   const Placement& in = plan.placement(op.input);
   const Placement& out = plan.placement(op.output);
   const auto [begin, end] = range(unit);
-  const int panel = unit / piece->blocks % step->panels, group = unit / (piece->blocks * step->panels);
+  const int panel = part(unit) % step->panels, group = part(unit) / step->panels;
   const int k = group_inputs(plan.graph_, op), n = group_outputs(plan.graph_, op);
   const ptrdiff_t first = static_cast<ptrdiff_t>(group) * n;
   const T* weights = static_cast<const T*>(step->weights) + group * step->group_weights;
@@ -122,7 +124,7 @@ void Plan::Frame::conv(int unit, T* scratch) const {
   const Placement& in = plan.placement(op.input);
   const Placement& out = plan.placement(op.output);
   const auto [first_row, end] = range(unit);
-  const int group = unit / piece->blocks, rows = static_cast<int>(end - first_row);
+  const int group = part(unit), rows = static_cast<int>(end - first_row);
   const int k = group_inputs(plan.graph_, op), n = group_outputs(plan.graph_, op);
   const int pitch = op.stride * step->columns, scratch_rows = (step->band - 1) * op.stride + op.kernel;
   for (int c = 0; c < k; c++) {
@@ -161,7 +163,7 @@ void Plan::Frame::depthwise(int unit) const {
                                  static_cast<int>(begin), static_cast<int>(end), 0, channels);
     return;
   }
-  const ptrdiff_t first = unit / piece->blocks * piece->channels;
+  const ptrdiff_t first = static_cast<ptrdiff_t>(part(unit)) * piece->channels;
   const ptrdiff_t last = std::min<ptrdiff_t>(first + piece->channels, plan.graph_.values[op.output].channels);
   kernels<T>().dwconv.planes({data<T>(op.input) + first * in.channel_stride, in.channel_stride,
                               static_cast<int>(last - first), in.height, in.width, step->pad_y, step->pad_x, op.stride,
@@ -188,7 +190,7 @@ void Plan::Frame::pool(int unit, T* scratch) const {
   }
   const ptrdiff_t first = static_cast<ptrdiff_t>(begin) * out.width,
                   pixels = static_cast<ptrdiff_t>(end) * out.width - first;
-  const int first_channel = unit / piece->blocks * piece->channels;
+  const int first_channel = part(unit) * piece->channels;
   const int last_channel = std::min(first_channel + piece->channels, plan.graph_.values[op.output].channels);
   T* const output = data<T>(op.output) + first_channel * out.channel_stride;
   PoolPlanesOf<T> a = {window,
@@ -318,7 +320,8 @@ void Plan::slide_unit(void* context, int, int unit) {
 
 void Plan::run_unit(void* context, int thread, int unit) {
   const Frame& frame = *static_cast<const Frame*>(context);
-  if (frame.cancellation.cancelled()) return;
+  const auto [begin, end] = frame.range(unit);
+  if (begin >= end || frame.cancellation.cancelled()) return;
   with_element(frame.plan.half(frame.step->op->input),
                [&](auto* element) { frame.run<std::remove_pointer_t<decltype(element)>>(thread, unit); });
 }
@@ -338,7 +341,7 @@ bool Plan::run(const float* input, float* const* outputs, float* arena, ThreadPo
     if (piece.kept > 0 && piece.slide_from != piece.output_start) {
       pool.run(graph_.tensors[graph_.values[frame.step->op->output].tensor].channels, slide_unit, &frame);
     }
-    pool.run(piece.units, run_unit, &frame);
+    pool.run(piece.units(), run_unit, &frame);
     if (cancellation.cancelled()) return false;
     // At once: the tensor's memory may be another's after the next step. What is asked for ends its segment.
     for (size_t i = 0; i < ready_.size(); i++) {

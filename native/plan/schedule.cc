@@ -51,13 +51,13 @@ Piece Plan::piece(int index, ptrdiff_t begin, ptrdiff_t end) const {
   piece.step = index;
   piece.begin = begin;
   piece.end = end;
-  int times = 1;
   if (pointwise(op) && planes) {
     const ptrdiff_t tile = tiles(op).planes_nr * lanes;
-    const int tiles = ceil_div(size, tile);
-    const int most = threads_ == 1 ? tiles : ceil_div(tiles, std::min(tiles, 4 * threads_));
-    piece.block = tile * std::min<ptrdiff_t>(most, kBlockPixels / tile);
-    times = op.groups;
+    const int count = ceil_div(size, tile * threads_);
+    const int wanted = threads_ == 1 ? 1 : ceil_div(4, op.groups);
+    piece.block = tile * std::min<ptrdiff_t>(ceil_div(count, wanted), kBlockPixels / tile);
+    piece.parts = op.groups;
+    piece.grain = tile;  // what is left of a tile may be summed in another order
   } else if (pointwise(op)) {
     const int wanted = threads_ == 1 ? 1 : ceil_div(4 * threads_, op.groups * step.panels);
     // The kernel sums single pixels in another order. It makes one of the last pixel where tiles are of two; even
@@ -65,28 +65,34 @@ Piece Plan::piece(int index, ptrdiff_t begin, ptrdiff_t end) const {
     piece.block = std::clamp<ptrdiff_t>(ceil_div(size, wanted), 8, kBlockPixels);
     piece.block += piece.block % 2;
     while (piece.block < size && size % piece.block == 1) piece.block += 2;
-    times = op.groups * step.panels;
+    piece.parts = op.groups * step.panels;
   } else if (op.kind == OpKind::kConv) {
     piece.block = threads_ == 1 ? step.band : std::clamp(ceil_div(size, 4 * threads_), 1, step.band);
-    times = op.groups;
+    piece.parts = op.groups;
   } else if (op.kind == OpKind::kDepthwise || op.kind == OpKind::kPool) {
     if (planes) {
-      piece.block = step.tile > 1 ? step.band : std::max(kBlockPixels / out.width, 1);
+      const int rows = ceil_div(size, threads_);
+      piece.block = step.tile > 1 ? step.band : std::max(std::min(kBlockPixels / out.width, rows), 1);
       // Several channels, for taking a unit costs about as much as one small plane.
       const ptrdiff_t fit = kBlockPixels / (std::min(piece.block, size) * out.width);
-      const int most = ceil_div(channels, threads_ == 1 ? 1 : 4 * threads_);
+      const int most = ceil_div(channels, threads_ == 1 ? 1 : 4);
       piece.channels = step.tile > 1 ? step.tile : std::max(static_cast<int>(std::min<ptrdiff_t>(fit, most)), 1);
-      times = ceil_div(channels, piece.channels);
+      piece.parts = ceil_div(channels, piece.channels);
     }
   } else if (op.kind == OpKind::kGlobalPool) {
-    times = planes ? channels : ceil_div(channels, 4 * lanes);
+    piece.parts = planes ? channels : ceil_div(channels, 4 * lanes);
   } else if (op.kind == OpKind::kScale) {
-    times = planes ? channels : static_cast<int>(out.pixels());
+    piece.parts = planes ? channels : static_cast<int>(out.pixels());
   } else if (op.kind == OpKind::kSum) {
-    times = channels;
+    piece.parts = channels;
   }
-  piece.blocks = ceil_div(size, piece.block);
-  piece.units = times * piece.blocks;
+  // A region for each thread: what it reads there in the next step is then mostly in its own cache. In the channels form
+  // each thread would need all weights.
+  if (!pointwise(op) || planes) {
+    piece.regions = static_cast<int>(std::clamp<ptrdiff_t>(size / piece.grain, 1, threads_));
+  }
+  const ptrdiff_t region = piece.end - piece.region_begin(piece.regions - 1);
+  piece.blocks = ceil_div(region, piece.block);
   return piece;
 }
 
