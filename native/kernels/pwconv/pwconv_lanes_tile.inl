@@ -12,28 +12,6 @@ namespace {
 
 static_assert(kLanes == 4 && kPlanesMr % 4 == 0);
 
-template <int N>
-using Indices = std::make_integer_sequence<int, N>;
-
-// Calls f(std::integral_constant<int, I>()) for I from 0 to N - 1: lanes must be constants.
-template <class F, int... I>
-inline void each(std::integer_sequence<int, I...>, [[maybe_unused]] F f) {
-  (f(std::integral_constant<int, I>()), ...);
-}
-
-template <int N, class F>
-inline void each(F f) {
-  each(Indices<N>(), f);
-}
-
-// Keeps GCC from taking an address apart again, after which it no longer loads pairs of vectors from it.
-template <class T>
-inline void pin([[maybe_unused]] T*& p) {
-#if defined(__GNUC__)
-  __asm__("" : "+r"(p));
-#endif
-}
-
 // The weights of MR output channels for one k, in as few loads as there can be.
 template <int MR>
 struct Weights {
