@@ -96,8 +96,25 @@ inline Vec fma_lane(Vec c, Vec a, Vec b) {
 #endif
 // Lanes L to 3 of a, then 0 to L - 1 of b.
 template <int L>
-inline Vec join(Vec a, Vec b) {
+inline Vec shift(Vec a, Vec b) {
   return vextq_f32(a, b, L);
+}
+// A vector that ends with one lane of another.
+struct LastLane {
+  uint8x8_t from;
+};
+inline LastLane lane_for_last(int lane) {
+  return {vreinterpret_u8_u32(vdup_n_u32(0x03020100u + 0x04040404u * static_cast<uint32_t>(lane)))};
+}
+inline Vec last_lane(Vec v, LastLane lane) {
+#if defined(__aarch64__)
+  const uint8x8_t high = vqtbl1_u8(vreinterpretq_u8_f32(v), lane.from);
+#else
+  const uint8x16_t bytes = vreinterpretq_u8_f32(v);
+  const uint8x8x2_t halves = {{vget_low_u8(bytes), vget_high_u8(bytes)}};
+  const uint8x8_t high = vtbl2_u8(halves, lane.from);
+#endif
+  return vreinterpretq_f32_u8(vcombine_u8(high, high));
 }
 // 8 values, as deinterleave takes them apart.
 inline void load_split(const float* p, Vec& even, Vec& odd) {

@@ -3,6 +3,8 @@
 // once for the three rows of outputs it belongs to. The including file defines before
 //   kStripVectors   most vectors of a strip: three times as many sums and three of weights must leave some registers
 // and includes kernels/dwconv/dwconv_tile.inl, which does what this does not: other paddings than 1 and narrow planes.
+#include "kernels/strips.inl"
+
 namespace sn {
 namespace {
 
@@ -32,14 +34,6 @@ inline void pin(Taps& w) {
   pin_vector(w.second);
   pin_vector(w.third);
 }
-
-// N vectors of output columns. The last one may step back over columns of the one before it rather than pass the plane's
-// end.
-struct Strip {
-  int column;
-  ptrdiff_t last;    // from `column` on
-  bool left, right;  // whether padding lies there
-};
 
 constexpr float kPadding[kLanes] = {};
 
@@ -97,9 +91,9 @@ inline void add_row(Place<N, 1, Whole>& at, Taps& w, Vec (&above)[N], Vec (&midd
     const bool pair = n + 1 < N;
     const ptrdiff_t x = n + 1 < N ? n * kLanes : at.last, x2 = n + 2 < N ? (n + 1) * kLanes : at.last;
     const Vec b = load(at.two + x), b2 = pair ? load(at.two + x2) : b;
-    const Vec a = n == 0 ? join<3>(left, b) : load(at.one + x), a2 = pair ? load(at.one + x2) : a;
-    const Vec c = pair ? load(at.three + x) : join<1>(b, right);
-    const Vec c2 = n + 2 < N ? load(at.three + x2) : pair ? join<1>(b2, right) : c;
+    const Vec a = n == 0 ? shift<3>(left, b) : load(at.one + x), a2 = pair ? load(at.one + x2) : a;
+    const Vec c = pair ? load(at.three + x) : shift<1>(b, right);
+    const Vec c2 = n + 2 < N ? load(at.three + x2) : pair ? shift<1>(b2, right) : c;
     if (Above) above[n] = w.add<2>(above[n], a, b, c);
     if (Above && pair) above[n + 1] = w.add<2>(above[n + 1], a2, b2, c2);
     if (Middle) middle[n] = w.add<1>(middle[n], a, b, c);
@@ -127,7 +121,7 @@ inline void add_row(Place<N, 2, Whole>& at, Taps& w, Vec (&above)[N], Vec (&midd
       load_split(p, b, c);
       p += 2 * kLanes;
       pin(p);
-      a = join<3>(a, c);
+      a = shift<3>(a, c);
     }
     if (Above) above[n] = w.add<2>(above[n], a, b, c);
     if (Middle) middle[n] = w.add<1>(middle[n], a, b, c);
@@ -258,21 +252,16 @@ template <int Stride, bool Whole, class Sequence = Indices<kStripVectors>>
 struct DwconvStrips;
 template <int Stride, bool Whole, int... N>
 struct DwconvStrips<Stride, Whole, std::integer_sequence<int, N...>> {
-  // Parts of a plane are at least half as wide as the widest strip.
+  // each_strip gives no narrow parts of a plane.
   static constexpr DwconvStrip of[] = {dwconv_strip<N + 1, Stride, Whole || 2 * (N + 1) < kStripVectors>...};
 };
 
 template <int Stride>
 inline void dwconv_strips(const DwconvPlanes& a, int begin, int end) {
-  const int vectors = (a.output_width + kLanes - 1) / kLanes;
-  const int parts = (vectors + kStripVectors - 1) / kStripVectors;
-  for (int i = 0, vector = 0; i < parts; i++) {
-    const int n = vectors / parts + (i < vectors % parts), column = vector * kLanes;
-    const bool left = i == 0, right = i == parts - 1;
-    const Strip strip = {column, right ? a.output_width - kLanes - column : (n - 1) * kLanes, left, right};
-    (left && right ? DwconvStrips<Stride, true>::of : DwconvStrips<Stride, false>::of)[n - 1](a, strip, begin, end);
-    vector += n;
-  }
+  each_strip(a.output_width, kStripVectors, [&](const Strip& s, int n) {
+    const bool whole = s.left && s.right;
+    (whole ? DwconvStrips<Stride, true>::of : DwconvStrips<Stride, false>::of)[n - 1](a, s, begin, end);
+  });
 }
 
 void planes_by_strips(const DwconvPlanes& a, int begin, int end) {

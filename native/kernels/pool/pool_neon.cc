@@ -5,8 +5,9 @@
 
 #include "simd/neon.h"
 #include "kernels/pool/pool_tile.inl"
+#include "kernels/pool/pool_lanes_tile.inl"
 
-const sn::PoolKernels sn::pool_neon = kPool;
+const sn::PoolKernels sn::pool_neon = kPoolByStrips;
 
 #include "simd/end.h"
 #endif
