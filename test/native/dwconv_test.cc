@@ -53,6 +53,10 @@ void run_planes(const KernelSet<T>& kernels, const Windows& w, Random& random) {
   a.lower = c.lower;
   kernels.dwconv.planes(a, w.begin, w.end);
   output.check();
+  check_bands(w, channels, output_stride, output, random, [&](T* parts, int begin, int end) {
+    a.output = parts;
+    kernels.dwconv.planes(a, begin, end);
+  });
 }
 
 template <class T>
@@ -108,6 +112,8 @@ void sweep(int widths, int times, Run run) {
 template <class T>
 void planes(const KernelSet<T>& kernels) {
   sweep(60, 15, [&](const Windows& w, Random& random) { run_planes(kernels, w, random); });
+  Random random(8);
+  for (const int stride : {1, 2}) table_windows(stride, [&](const Windows& w) { run_planes(kernels, w, random); });
 }
 
 template <class T>
@@ -116,7 +122,7 @@ void channels(const KernelSet<T>& kernels) {
 }
 
 const KernelTest kTests[] = {
-    {"planes form is right for every width, padding and overhang, and touches nothing else",
+    {"planes form is right for every width, padding and overhang, in bands of rows too, and touches nothing else",
      [](const auto& kernels) { planes(kernels); }},
     {"channels form is right for all windows and parts of channels, and touches nothing else",
      [](const auto& kernels) { channels(kernels); }},

@@ -61,6 +61,10 @@ void run_planes(const KernelSet<T>& kernels, const Windows& w, Random& random) {
   a.output_width = w.columns;
   kernels.pool.planes(a, w.begin, w.end);
   output.check();
+  check_bands(w, channels, output_stride, output, random, [&](T* parts, int begin, int end) {
+    a.output = parts;
+    kernels.pool.planes(a, begin, end);
+  });
 }
 
 template <class T>
@@ -112,6 +116,8 @@ void sweep(int widths, int times, Run run) {
 template <class T>
 void planes(const KernelSet<T>& kernels) {
   sweep(60, 6, [&](const Windows& w, Random& random) { run_planes(kernels, w, random); });
+  Random random(9);
+  for (int i = 0; i < 4; i++) table_windows(2, [&](const Windows& w) { run_planes(kernels, w, random); });
 }
 
 template <class T>
@@ -173,7 +179,7 @@ void global_channels(const KernelSet<T>& kernels) {
 }
 
 const KernelTest kTests[] = {
-    {"planes form is right for both kinds, all windows, and touches nothing else",
+    {"planes form is right for both kinds, all windows, in bands of rows too, and touches nothing else",
      [](const auto& kernels) { planes(kernels); }},
     {"channels form is right for both kinds and all windows, and touches nothing else",
      [](const auto& kernels) { channels(kernels); }},

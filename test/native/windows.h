@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "reference.h"
 
@@ -67,6 +68,32 @@ Output<T> expected_planes(const Windows& w, int channels, ptrdiff_t stride, cons
     }
   }
   return output;
+}
+
+// The planes of the paper's table, padded by one.
+template <class Run>
+void table_windows(int stride, Run run) {
+  for (const int size : {7, 14, 28}) run(Windows{size * stride, size * stride, 3, stride, 1, 1, size, size, 0, size});
+}
+
+// Fails unless the rows asked for come out the same, to the bit, when they are computed a few at a time: threads and
+// bands cut planes anywhere. run(output, begin, end) computes some of them.
+template <class T, class Run>
+void check_bands(const Windows& w, int channels, ptrdiff_t stride, const Output<T>& whole, Random& random, Run run) {
+  const Buffer<T> parts("bands", whole.first(), whole.last());
+  for (int y = w.begin; y < w.end;) {
+    const int next = std::min(w.end, y + random.between(1, 4));
+    run(parts.array(), y, next);
+    y = next;
+  }
+  for (int c = 0; c < channels; c++) {
+    for (int i = w.begin * w.columns; i < w.end * w.columns; i++) {
+      const float a = static_cast<float>(whole[c * stride + i]), b = static_cast<float>(parts[c * stride + i]);
+      if (std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b))) continue;
+      fail("channel %d, row %d, column %d is %.9g, in a band of rows %.9g", c, i / w.columns, i % w.columns,
+           static_cast<double>(a), static_cast<double>(b));
+    }
+  }
 }
 
 // A pixel-major input of which only the rows that the windows touch exist, and of these only

@@ -2,7 +2,8 @@
 // a channel's weights fit into three registers, and a strip of columns passes down the plane, so that every row is loaded
 // once for the three rows of outputs it belongs to. The including file defines before
 //   kStripVectors   most vectors of a strip: three times as many sums and three of weights must leave some registers
-// and includes kernels/dwconv/dwconv_tile.inl, which does what this does not: other paddings than 1 and narrow planes.
+// and what dwconv_tile.inl wants, which does the rest: other paddings than 1, narrow planes and the channels form.
+#include "kernels/dwconv/dwconv_tile.inl"
 #include "kernels/strips.inl"
 
 namespace sn {
@@ -253,7 +254,7 @@ struct DwconvStrips;
 template <int Stride, bool Whole, int... N>
 struct DwconvStrips<Stride, Whole, std::integer_sequence<int, N...>> {
   // each_strip gives no narrow parts of a plane.
-  static constexpr DwconvStrip of[] = {dwconv_strip<N + 1, Stride, Whole || 2 * (N + 1) < kStripVectors>...};
+  static constexpr DwconvStrip of[] = {dwconv_strip < N + 1, Stride, Whole || 2 * (N + 1) < kStripVectors > ...};
 };
 
 template <int Stride>

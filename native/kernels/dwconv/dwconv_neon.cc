@@ -23,7 +23,6 @@ constexpr int kDwconvPixels = 7;
 }  // namespace
 }  // namespace sn
 
-#include "kernels/dwconv/dwconv_tile.inl"
 #include "kernels/dwconv/dwconv_lanes_tile.inl"
 
 const sn::DwconvKernels sn::dwconv_neon = kDwconvByStrips;

@@ -1,5 +1,6 @@
 // Pools of planes for NEON: 3x3 windows with stride 2 and padding 1 in strips of columns, every row loaded once, its even
-// and odd columns apart. The including file includes kernels/pool/pool_tile.inl, which does what this does not.
+// and odd columns apart. pool_tile.inl does the rest.
+#include "kernels/pool/pool_tile.inl"
 #include "kernels/strips.inl"
 
 namespace sn {
@@ -18,9 +19,7 @@ struct PoolRow {
   const float* at;
   Vec before;  // ends with the value before the next vector
 
-  PoolRow(const float* row, Vec padding, bool left) : at(row) {
-    before = Whole || left ? padding : load(row - kLanes);
-  }
+  PoolRow(const float* row, Vec padding, bool left) : at(row) { before = Whole || left ? padding : load(row - kLanes); }
   // The windows' values of vector n, which are to be asked for in rising order.
   Vec next(int n, const float* row, ptrdiff_t last, LastLane last_before) {
     Vec even, odd;
@@ -113,7 +112,7 @@ struct PoolStrips;
 template <bool Average, bool Whole, int... N>
 struct PoolStrips<Average, Whole, std::integer_sequence<int, N...>> {
   // each_strip gives no narrow parts of a plane.
-  static constexpr PoolStrip of[] = {pool_strip<Average, N + 1, Whole || 2 * (N + 1) < kStripVectors>...};
+  static constexpr PoolStrip of[] = {pool_strip < Average, N + 1, Whole || 2 * (N + 1) < kStripVectors > ...};
 };
 
 template <bool Average>

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "simd/neon.h"
-#include "kernels/pool/pool_tile.inl"
 #include "kernels/pool/pool_lanes_tile.inl"
 
 const sn::PoolKernels sn::pool_neon = kPoolByStrips;
