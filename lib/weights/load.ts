@@ -11,7 +11,7 @@ import { resolveNetwork, type Network } from '../network/table';
 import { describe, isObject } from './json';
 import { checkNames, checkPreprocess, defaultPreprocess, readMetadata } from './metadata';
 import { resolveTensors, type RawTensor } from './resolve';
-import { readSafetensors } from './safetensors';
+import { readStored } from './formats/read';
 
 /** Each part wins over what the file says; needed only for what the file does not say. */
 export interface WeightsOptions {
@@ -116,7 +116,7 @@ async function copy(source: Uint8Array): Promise<Uint8Array> {
 }
 
 async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOptions): Promise<Weights> {
-  const { metadata, tensors: stored } = readSafetensors(bytes, file);
+  const { metadata, tensors: stored } = await readStored({ bytes, file });
   // About a millisecond so far, and as much again to come.
   await setImmediate();
   const { network: config, preprocess, labels, synsets, ...texts } = readMetadata(metadata, file);

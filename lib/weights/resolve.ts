@@ -1,7 +1,7 @@
 import { ShuffleNetError } from '../errors';
 import type { Parameter } from '../network/parameters';
 import { firstTen, formatShape, quote } from './json';
-import type { Dtype, StoredTensor } from './safetensors';
+import type { Dtype, StoredTensor } from './stored';
 
 /** A tensor's values as the file has them. */
 export interface RawTensor {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Parameter } from '../../lib/network/parameters';
 import { resolveTensors } from '../../lib/weights/resolve';
-import type { StoredTensor } from '../../lib/weights/safetensors';
+import type { StoredTensor } from '../../lib/weights/stored';
 import { failure, float32 } from './files';
 
 const parameters = new Map<string, Parameter>([

@@ -1,22 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import { ShuffleNetError } from '../errors';
-import { describe, formatShape, isObject, parseJson, quote } from './json';
-
-/** Bits per element of every dtype the format knows. */
-// biome-ignore format: a table
-const dtypeBits = {
-  BOOL: 8, U8: 8, I8: 8, U16: 16, I16: 16, U32: 32, I32: 32, U64: 64, I64: 64,
-  F4: 4, F6_E2M3: 6, F6_E3M2: 6, F8_E4M3: 8, F8_E5M2: 8, F8_E8M0: 8, F16: 16, BF16: 16, F32: 32, F64: 64, C64: 64,
-};
-
-export type Dtype = keyof typeof dtypeBits;
-
-export interface StoredTensor {
-  dtype: Dtype;
-  shape: number[];
-  /** Row-major, little-endian, at any alignment: a view of the file's bytes. */
-  bytes: Uint8Array;
-}
+import { ShuffleNetError } from '../../errors';
+import { describe, formatShape, isObject, parseJson, quote } from '../json';
+import { dtypeBits, type Dtype, type StoredTensor } from '../stored';
 
 export interface Safetensors {
   /** `__metadata__`, empty if the file has none. No prototype: only the file's own keys. */

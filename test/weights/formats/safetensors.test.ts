@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ShuffleNetError } from '../../lib/errors';
-import { readSafetensors } from '../../lib/weights/safetensors';
-import { failure, float32, makeFile, writeSafetensors } from './files';
+import { ShuffleNetError } from '../../../lib/errors';
+import { readSafetensors } from '../../../lib/weights/formats/safetensors';
+import { failure, float32, makeFile, writeSafetensors } from '../files';
 
 const sound = writeSafetensors(
   [
