@@ -36,29 +36,33 @@ inline void pin(Taps& w) {
   pin_vector(w.third);
 }
 
-constexpr float kPadding[kLanes] = {};
+// AArch64 loads pairs of vectors from an address and a constant. ARMv7 has no offsets, but counts addresses up as it
+// loads.
+#if defined(__aarch64__)
+constexpr int kPair = 2;
+constexpr bool kWalk = false;
+#else
+constexpr int kPair = 1;
+constexpr bool kWalk = true;
+#endif
 
-// Where the strip stands in a channel. Whole: the strip is all there is, and beside it lies padding.
-template <int N, int Stride, bool Whole>
+// Where a strip of N vectors stands in a channel. Left, Right: padding lies there, not more of the plane.
+template <int N, int Stride, bool Left, bool Right>
 struct Place {
-  // Columns -1 and 1 of wide strips have addresses of their own, from which GCC loads pairs of vectors.
-  static constexpr bool kThree = Stride == 1 && N > 4;
+  // Columns -1 and 1 of wide strips have addresses of their own, or pairs could not be loaded from them.
+  static constexpr bool kThree = kWalk || N > 4;
 
   const float *one, *two, *three;  // of the next row: columns -1, 0 and 1
-  const float *left, *right;       // what lies beside the strip there
   float* out;
   ptrdiff_t width, last, output_width;
-  ptrdiff_t left_step, right_step;
 
-  Place(const DwconvPlanes& a, const Strip& s)
-      : width(a.width), last(s.last), output_width(a.output_width), left_step(s.left ? 0 : a.width),
-        right_step(s.right ? 0 : a.width) {}
+  Place(const DwconvPlanes& a, const Strip& s) : width(a.width), last(s.last), output_width(a.output_width) {}
+  // From the first column to that of vector n.
+  ptrdiff_t offset(int n) const { return n + 1 < N ? n * kLanes : last; }
   void start(const float* input, float* output) {
     two = input;
-    one = two - 1;
+    one = two - 1 + (kWalk && Left ? offset(1) : 0);
     three = two + 1;
-    left = left_step ? two - kLanes : kPadding;
-    right = right_step ? two + N * kLanes : kPadding;
     out = output;
   }
   void next_row() {
@@ -71,88 +75,105 @@ struct Place {
       one = two - 1;
       three = two + 1;
     }
-    left += left_step;
-    right += right_step;
+  }
+  // Vector n of the vectors from `first` to `end` - 1 of a row, which are all asked for in rising order.
+  Vec next(const float*& p, int n, int first, int end) const {
+    if constexpr (!kWalk) return load(p + offset(n));
+    const Vec v = load(p);
+    p += n + 1 < end ? offset(n + 1) - offset(n) : width + offset(first) - offset(n);
+    pin(p);
+    return v;
   }
 };
 
 // Adds the next row of the plane to the rows of sums it belongs to: it is the windows' last row for `above`, the middle
 // one for `middle` and the first for `below`, whose sums begin here.
-template <bool Above, bool Middle, bool Below, int N, bool Whole>
-inline void add_row(Place<N, 1, Whole>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N]) {
+template <bool Above, bool Middle, bool Below, int N, bool Left, bool Right>
+inline void add_row(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N]) {
   pin(w);
-  if constexpr (at.kThree) {
+  if constexpr (at.kThree && !kWalk) {
     pin(at.one);
     pin(at.two);
     pin(at.three);
   }
-  const Vec left = Whole ? set1(0.0f) : load(at.left), right = Whole ? set1(0.0f) : load(at.right);
+  const Vec padding = set1(0.0f);
 #pragma GCC unroll 8
-  for (int n = 0; n < N; n += 2) {
-    const bool pair = n + 1 < N;
-    const ptrdiff_t x = n + 1 < N ? n * kLanes : at.last, x2 = n + 2 < N ? (n + 1) * kLanes : at.last;
-    const Vec b = load(at.two + x), b2 = pair ? load(at.two + x2) : b;
-    const Vec a = n == 0 ? shift<3>(left, b) : load(at.one + x), a2 = pair ? load(at.one + x2) : a;
-    const Vec c = pair ? load(at.three + x) : shift<1>(b, right);
-    const Vec c2 = n + 2 < N ? load(at.three + x2) : pair ? shift<1>(b2, right) : c;
-    if (Above) above[n] = w.add<2>(above[n], a, b, c);
-    if (Above && pair) above[n + 1] = w.add<2>(above[n + 1], a2, b2, c2);
-    if (Middle) middle[n] = w.add<1>(middle[n], a, b, c);
-    if (Middle && pair) middle[n + 1] = w.add<1>(middle[n + 1], a2, b2, c2);
-    if (Below) below[n] = w.add<0>(w.bias(), a, b, c);
-    if (Below && pair) below[n + 1] = w.add<0>(w.bias(), a2, b2, c2);
+  for (int first = 0; first < N; first += kPair) {
+    const int end = first + kPair < N ? first + kPair : N;
+    Vec a[kPair], b[kPair], c[kPair];
+#pragma GCC unroll 2
+    for (int n = first; n < end; n++) b[n - first] = at.next(at.two, n, 0, N);
+#pragma GCC unroll 2
+    for (int n = first; n < end; n++) {
+      a[n - first] = Left && n == 0 ? shift<3>(padding, b[0]) : at.next(at.one, n, Left, N);
+    }
+#pragma GCC unroll 2
+    for (int n = first; n < end; n++) {
+      c[n - first] = Right && n == N - 1 ? shift<1>(b[n - first], padding) : at.next(at.three, n, 0, Right ? N - 1 : N);
+    }
+#pragma GCC unroll 2
+    for (int n = first; n < end; n++) {
+      if (Above) above[n] = w.add<2>(above[n], a[n - first], b[n - first], c[n - first]);
+      if (Middle) middle[n] = w.add<1>(middle[n], a[n - first], b[n - first], c[n - first]);
+      if (Below) below[n] = w.add<0>(w.bias(), a[n - first], b[n - first], c[n - first]);
+    }
   }
-  at.next_row();
+  if constexpr (!kWalk) at.next_row();
 }
 
 // With stride 2 a row belongs to one or two rows of sums. `below` may be `above`.
-template <bool Above, bool Middle, bool Below, int N, bool Whole>
-inline void add_row(Place<N, 2, Whole>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N]) {
+template <bool Above, bool Middle, bool Below, int N, bool Left, bool Right>
+inline void add_row(Place<N, 2, Left, Right>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N]) {
   pin(w);
-  const float* p = at.two;
-  Vec a = Whole ? set1(0.0f) : load(at.left), b, c;
+  const float*& p = at.two;
+  Vec a = Left ? set1(0.0f) : load(p - kLanes), b, c;
 #pragma GCC unroll 8
   for (int n = 0; n < N; n++) {
     if (n == N - 1 && N > 1) {
-      p = at.two + 2 * at.last - 2;
       load_split(p, b, a);
       p += 2;
-      load_split(p, b, c);
-    } else {
-      load_split(p, b, c);
-      p += 2 * kLanes;
       pin(p);
-      a = shift<3>(a, c);
     }
+    load_split(p, b, c);
+    p += n + 2 < N ? 2 * kLanes : n + 1 < N ? 2 * at.last - 2 * n * kLanes - 2 : at.width - 2 * at.last;
+    pin(p);
+    if (n < N - 1 || N == 1) a = shift<3>(a, c);
     if (Above) above[n] = w.add<2>(above[n], a, b, c);
     if (Middle) middle[n] = w.add<1>(middle[n], a, b, c);
     if (Below) below[n] = w.add<0>(w.bias(), a, b, c);
     a = c;
   }
-  at.next_row();
 }
 
-template <int N, int Stride, bool Whole>
-inline void finish_row(Place<N, Stride, Whole>& at, Vec (&sums)[N], Vec lower, bool limited) {
+template <int N, int Stride, bool Left, bool Right>
+inline void finish_row(Place<N, Stride, Left, Right>& at, Vec (&sums)[N], Vec lower, bool limited) {
 #pragma GCC unroll 8
   for (int n = 0; n < N; n++) {
     if (limited) sums[n] = max(sums[n], lower);
   }
 #pragma GCC unroll 8
-  for (int n = 0; n < N; n++) store(at.out + (n + 1 < N ? n * kLanes : at.last), sums[n]);
-  at.out += at.output_width;
+  for (int n = 0; n < N; n++) {
+    if constexpr (kWalk) {
+      store(at.out, sums[n]);
+      at.out += n + 1 < N ? at.offset(n + 1) - at.offset(n) : at.output_width - at.last;
+      pin(at.out);
+    } else {
+      store(at.out + at.offset(n), sums[n]);
+    }
+  }
+  if constexpr (!kWalk) at.out += at.output_width;
 }
 
-template <int N, bool Whole>
-inline void strip_row(Place<N, 1, Whole>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N], Vec lower,
-                      bool limited) {
+template <int N, bool Left, bool Right>
+inline void strip_row(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N],
+                      Vec lower, bool limited) {
   add_row<true, true, true>(at, w, above, middle, below);
   finish_row(at, above, lower, limited);
 }
 
 // The last two rows of outputs, of whose windows the plane has so many rows more.
-template <int N, bool Whole>
-inline void last_rows(Place<N, 1, Whole>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], int rows, Vec lower,
+template <int N, bool Left, bool Right>
+inline void last_rows(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], int rows, Vec lower,
                       bool limited) {
   if (rows > 0) add_row<true, true, false>(at, w, above, middle, middle);
   finish_row(at, above, lower, limited);
@@ -161,8 +182,8 @@ inline void last_rows(Place<N, 1, Whole>& at, Taps& w, Vec (&above)[N], Vec (&mi
 }
 
 // Output rows [0, count); the windows of the first begin at input row `top`.
-template <int N, bool Whole>
-inline void strip_rows(Place<N, 1, Whole>& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
+template <int N, bool Left, bool Right>
+inline void strip_rows(Place<N, 1, Left, Right>& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
   const int rows_below = height - top - count;
   // The sums of three rows of outputs, which take turns.
   Vec x[N], y[N], z[N];
@@ -203,8 +224,8 @@ inline void strip_rows(Place<N, 1, Whole>& at, Taps& w, int top, int height, int
   finish_row(at, y, lower, limited);
 }
 
-template <int N, bool Whole>
-inline void strip_rows(Place<N, 2, Whole>& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
+template <int N, bool Left, bool Right>
+inline void strip_rows(Place<N, 2, Left, Right>& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
   Vec x[N], y[N];
   if (top >= 0) {
     add_row<false, false, true>(at, w, x, x, x);
@@ -225,12 +246,12 @@ inline void strip_rows(Place<N, 2, Whole>& at, Taps& w, int top, int height, int
   finish_row(at, x, lower, limited);
 }
 
-template <int N, int Stride, bool Whole>
+template <int N, int Stride, bool Left, bool Right>
 SN_FLATTEN void dwconv_strip(const DwconvPlanes& a, const Strip& s, int begin, int end) {
   const int top = begin * Stride - a.pad_y, height = a.height;
   const Vec lower = set1(a.lower);
   int limited = a.lower > -INFINITY;
-  Place<N, Stride, Whole> at(a, s);
+  Place<N, Stride, Left, Right> at(a, s);
   const float* weights = a.weights;
   const float* input = a.input + static_cast<ptrdiff_t>(top) * a.width + s.column * Stride;
   float* output = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + s.column;
@@ -248,21 +269,30 @@ SN_FLATTEN void dwconv_strip(const DwconvPlanes& a, const Strip& s, int begin, i
 
 using DwconvStrip = void (*)(const DwconvPlanes&, const Strip&, int, int);
 
+template <int N, int Stride, bool Left, bool Right>
+constexpr DwconvStrip dwconv_strip_if_any() {
+  // Windows of stride 2 end with the plane's last column.
+  if constexpr (is_strip(N, kStripVectors, Left && Right))
+    return dwconv_strip < N, Stride, Left, Stride == 2 || Right > ;
+  return nullptr;
+}
+
 // Of N vectors at N - 1.
-template <int Stride, bool Whole, class Sequence = Indices<kStripVectors>>
+template <int Stride, bool Left, bool Right, class Sequence = Indices<kStripVectors>>
 struct DwconvStrips;
-template <int Stride, bool Whole, int... N>
-struct DwconvStrips<Stride, Whole, std::integer_sequence<int, N...>> {
-  // each_strip gives no narrow parts of a plane.
-  static constexpr DwconvStrip of[] = {dwconv_strip < N + 1, Stride, Whole || 2 * (N + 1) < kStripVectors > ...};
+template <int Stride, bool Left, bool Right, int... N>
+struct DwconvStrips<Stride, Left, Right, std::integer_sequence<int, N...>> {
+  static constexpr DwconvStrip of[] = {dwconv_strip_if_any<N + 1, Stride, Left, Right>()...};
 };
 
 template <int Stride>
 inline void dwconv_strips(const DwconvPlanes& a, int begin, int end) {
-  each_strip(a.output_width, kStripVectors, [&](const Strip& s, int n) {
-    const bool whole = s.left && s.right;
-    (whole ? DwconvStrips<Stride, true>::of : DwconvStrips<Stride, false>::of)[n - 1](a, s, begin, end);
-  });
+  static constexpr const DwconvStrip* strips[2][2] = {{DwconvStrips<Stride, false, false>::of,
+                                                       DwconvStrips<Stride, false, true>::of},
+                                                      {DwconvStrips<Stride, true, false>::of,
+                                                       DwconvStrips<Stride, true, true>::of}};
+  each_strip(a.output_width, kStripVectors,
+             [&](const Strip& s, int n) { strips[s.left][s.right][n - 1](a, s, begin, end); });
 }
 
 void planes_by_strips(const DwconvPlanes& a, int begin, int end) {

@@ -16,7 +16,7 @@ constexpr int kDwconvRows = 4;
 constexpr int kStripVectors = 7;
 #else
 constexpr int kDwconvRows = 2;
-constexpr int kStripVectors = 3;
+constexpr int kStripVectors = 2;
 #endif
 // 7 sums, 3 weights, 1 input.
 constexpr int kDwconvPixels = 7;

@@ -106,13 +106,18 @@ SN_FLATTEN void pool_strip(const PoolPlanes& a, const Strip& s, int begin, int e
 
 using PoolStrip = void (*)(const PoolPlanes&, const Strip&, int, int);
 
+template <bool Average, int N, bool Whole>
+constexpr PoolStrip pool_strip_if_any() {
+  if constexpr (is_strip(N, kStripVectors, Whole)) return pool_strip<Average, N, Whole>;
+  return nullptr;
+}
+
 // Of N vectors at N - 1.
 template <bool Average, bool Whole, class Sequence = Indices<kStripVectors>>
 struct PoolStrips;
 template <bool Average, bool Whole, int... N>
 struct PoolStrips<Average, Whole, std::integer_sequence<int, N...>> {
-  // each_strip gives no narrow parts of a plane.
-  static constexpr PoolStrip of[] = {pool_strip < Average, N + 1, Whole || 2 * (N + 1) < kStripVectors > ...};
+  static constexpr PoolStrip of[] = {pool_strip_if_any<Average, N + 1, Whole>()...};
 };
 
 template <bool Average>
