@@ -218,13 +218,15 @@ template <class T>
 void Plan::Frame::global_pool(int unit) const {
   const Op& op = *step->op;
   const Placement& in = plan.placement(op.input);
-  const bool planes = step->form == Layout::kPlanes;
   constexpr int kMostChannels = 64;
-  const int channels = plan.graph_.values[op.input].channels, size = planes ? 1 : 4 * kernels<T>().pwconv.lanes;
+  const int channels = plan.graph_.values[op.input].channels, size = 4 * kernels<T>().pwconv.lanes;
   const int begin = unit * size, end = std::min(begin + size, channels);
   float values[kMostChannels];
-  if (planes) {
-    values[0] = kernels<T>().pool.global_plane(data<T>(op.input) + unit * in.channel_stride, in.pixels(), op.average);
+  if (step->form == Layout::kPlanes) {
+    const T* const input = data<T>(op.input);
+    for (int c = begin; c < end; c++) {
+      values[c - begin] = kernels<T>().pool.global_plane(input + c * in.channel_stride, in.pixels(), op.average);
+    }
   } else {
     kernels<T>().pool.global_channels(data<T>(op.input) + begin, in.pixels(), channels, op.average, 0, end - begin,
                                       values);

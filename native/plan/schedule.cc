@@ -80,7 +80,7 @@ Piece Plan::piece(int index, ptrdiff_t begin, ptrdiff_t end) const {
       piece.parts = ceil_div(channels, piece.channels);
     }
   } else if (op.kind == OpKind::kGlobalPool) {
-    piece.parts = planes ? channels : ceil_div(channels, 4 * lanes);
+    piece.parts = ceil_div(channels, 4 * lanes);
   } else if (op.kind == OpKind::kScale) {
     piece.parts = planes ? channels : static_cast<int>(out.pixels());
   } else if (op.kind == OpKind::kSum) {

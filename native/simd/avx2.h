@@ -55,6 +55,7 @@ inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   even = _mm256_shuffle_ps(lo, hi, 0x88);
   odd = _mm256_shuffle_ps(lo, hi, 0xdd);
 }
+inline void load_split(const float* p, Vec& even, Vec& odd) { deinterleave(load(p), load(p + kLanes), even, odd); }
 inline Vec shift_in(Vec a, Vec b) {
   const __m256i next = _mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
   return _mm256_castsi256_ps(_mm256_alignr_epi8(next, _mm256_castps_si256(a), 4));

@@ -67,6 +67,7 @@ inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   even = _mm512_permutex2var_ps(a, at, b);
   odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(at, _mm512_set1_epi32(1)), b);
 }
+inline void load_split(const float* p, Vec& even, Vec& odd) { deinterleave(load(p), load(p + kLanes), even, odd); }
 inline Vec shift_in(Vec a, Vec b) {
   return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
 }

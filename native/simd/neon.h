@@ -116,12 +116,6 @@ inline Vec last_lane(Vec v, LastLane lane) {
 #endif
   return vreinterpretq_f32_u8(vcombine_u8(high, high));
 }
-// 8 values, as deinterleave takes them apart.
-inline void load_split(const float* p, Vec& even, Vec& odd) {
-  const float32x4x2_t v = vld2q_f32(p);
-  even = v.val[0];
-  odd = v.val[1];
-}
 template <int N>
 using Indices = std::make_integer_sequence<int, N>;
 
@@ -165,6 +159,11 @@ inline void pin_vector([[maybe_unused]] V& v) {
 }
 inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   const float32x4x2_t v = vuzpq_f32(a, b);
+  even = v.val[0];
+  odd = v.val[1];
+}
+inline void load_split(const float* p, Vec& even, Vec& odd) {
+  const float32x4x2_t v = vld2q_f32(p);
   even = v.val[0];
   odd = v.val[1];
 }

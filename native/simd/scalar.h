@@ -13,6 +13,7 @@
 //   set1(x)  add  mul  max    lane-wise; max(x, lo) keeps a NaN of x
 //   fma(a, b, c)              a * b + c, rounded once where the hardware can
 //   deinterleave(a, b, even, odd)  splits the 2 * kLanes values of a, then b into those at even and at odd positions
+//   load_split(p, even, odd)  deinterleaves the 2 * kLanes values at p
 //   shift_in(a, b)            lanes 1, 2, ... of a, then lane 0 of b
 //   sum(v)  maximum(v)        over all lanes
 #include <cmath>
@@ -42,6 +43,7 @@ inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   even = a;
   odd = b;
 }
+inline void load_split(const float* p, Vec& even, Vec& odd) { deinterleave(load(p), load(p + kLanes), even, odd); }
 inline Vec shift_in(Vec, Vec b) { return b; }
 inline float sum(Vec a) { return a.v; }
 inline float maximum(Vec a) { return a.v; }

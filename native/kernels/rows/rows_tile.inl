@@ -16,14 +16,17 @@ inline void copy_row(const float* from, int width, ptrdiff_t readable, float* to
 }
 
 inline void split_row(const float* from, int width, ptrdiff_t readable, float* even, float* odd) {
-  int x = 0;
-  for (; 2 * x < width && 2 * (x + kLanes) <= readable; x += kLanes) {
+  ptrdiff_t vectors = (width + 2 * kLanes - 1) / (2 * kLanes);
+  if (vectors > readable / (2 * kLanes)) vectors = readable / (2 * kLanes);
+  const ptrdiff_t whole = vectors * kLanes;
+#pragma GCC unroll 2
+  for (ptrdiff_t x = 0; x < whole; x += kLanes) {
     Vec e, o;
-    deinterleave(load(from + 2 * x), load(from + 2 * x + kLanes), e, o);
+    load_split(from + 2 * x, e, o);
     store(even + x, e);
     store(odd + x, o);
   }
-  for (; 2 * x < width; x++) {
+  for (ptrdiff_t x = whole; 2 * x < width; x++) {
     even[x] = from[2 * x];
     if (2 * x + 1 < width) odd[x] = from[2 * x + 1];
   }
