@@ -126,12 +126,23 @@ function npy(file) {
 
 try {
   const tarball = values.tarball === undefined ? pack() : path.resolve(root, values.tarball);
-  it('the package holds addons and no install script', () => {
+  it('the package holds addons, no install script and nothing stray', () => {
     const listing = run('tar', ['-tzf', tarball]);
     for (const target of ['linux-x64', 'linux-arm64', 'linux-arm']) {
       equal(listing.includes(`package/prebuilds/${target}/shufflenet.node`), true, target);
     }
-    equal(/package\/build\//.test(listing), false, 'build/');
+    const entries = listing
+      .trim()
+      .split('\n')
+      .map((file) => file.slice('package/'.length));
+    const expected = 'LICENSE README.md binding.gyp dist native package.json prebuilds weights';
+    equal([...new Set(entries.map((file) => file.split('/')[0]))].sort().join(' '), expected, 'content');
+    const compiled = entries.flatMap((file) => /^dist\/(.*?)(?:\.d)?(\.m?)[jt]s$/.exec(file)?.slice(1).join('') ?? []);
+    equal(
+      compiled.filter((file) => !existsSync(path.join(root, `${file}ts`))),
+      [],
+      'code without source',
+    );
     const manifest = JSON.parse(run('tar', ['-xzOf', tarball, 'package/package.json']));
     const scripts = Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name));
     equal([scripts, manifest.gypfile], [[], false], 'scripts and gypfile');

@@ -65,7 +65,7 @@ export function loadAddon(root: string, findHost: () => Host, open: (file: strin
       return open(path.join(root, file));
     } catch (cause) {
       causes.push(cause);
-      tried.push(`${file}: ${(cause as Error).message.split('\n')[0]}`);
+      tried.push(`${file}: ${(cause as Error).message.replace(/\.?(\n.*)?$/s, '')}`);
       return undefined;
     }
   };

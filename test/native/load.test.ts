@@ -83,7 +83,7 @@ describe('the loader of the addon', () => {
 
   it('names everything it tried, every cause and the remedy, in one error on one line', () => {
     const { load } = lay({
-      [local]: 'invalid ELF header\nmore',
+      [local]: 'invalid ELF header.\nmore',
       [prebuilt('linux-arm64')]: "libc.so.6: version `GLIBC_2.28' not found",
     });
     const { message, cause } = failure(() => load(pi));
