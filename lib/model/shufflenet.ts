@@ -9,7 +9,7 @@ import { buildGraph, withTaps } from '../network/graph';
 import { layerShapes, type Shape } from '../network/shapes';
 import type { Network } from '../network/table';
 import { check, checkFields, integer, isRecord, oneOf, type Check } from '../network/validate';
-import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
+import { loadWeights, withFileNames, type Weights, type WeightsOptions } from '../weights/load';
 import { abortSignal, listen, throwIfAborted, unlessAborted } from './abort';
 import { mapInOrder } from './map-in-order';
 import { callNative } from './native-call';
@@ -94,12 +94,13 @@ export interface RunOptions extends CallOptions, OutputOptions {}
 
 const anything: Check = { expected: 'anything', accepts: () => true };
 
-/** `network`, `preprocess` and `labels` are checked along with the file. */
+/** `family`, `network`, `preprocess` and `labels` are checked along with the file. */
 const loadChecks: Readonly<Record<keyof LoadOptions, Check>> = {
   threads: integer(1, 1024),
   precision: oneOf('fp32', 'fp16'),
   limitPixels: integer(1, Number.MAX_SAFE_INTEGER),
   signal: abortSignal,
+  family: anything,
   network: anything,
   preprocess: anything,
   labels: anything,
@@ -126,6 +127,8 @@ const fatalCodes: readonly string[] = ['ERR_ABORTED', 'ERR_CLOSED', 'ERR_NATIVE'
 export class ShuffleNet implements AsyncDisposable {
   /** Every option with its default filled in, and the widths that follow. */
   readonly network: Network;
+  /** Format and family of the weights file: 'pytorch', 'megvii'. */
+  readonly weights: { readonly format: string; readonly family: string };
   /** How classify() turns an image into the network's input. */
   readonly preprocess: Preprocess;
   /** One for each class, all synonyms: 'goldfish, Carassius auratus'. undefined where the weights have none. */
@@ -156,6 +159,7 @@ export class ShuffleNet implements AsyncDisposable {
     this.#graph = graph;
     this.#limits = limits;
     this.network = weights.network;
+    this.weights = { format: weights.format, family: weights.family };
     this.preprocess = weights.preprocess;
     this.labels = weights.labels;
     this.backend = backend;
@@ -164,8 +168,9 @@ export class ShuffleNet implements AsyncDisposable {
   /**
    * Loads weights, packs them for this CPU, and makes the network ready.
    *
-   * @param weights A safetensors file: its path, its file: URL, or its bytes, which are copied and must not change
-   * before the model is there (a SharedArrayBuffer is fine). Default: the package's own, 200 everyday classes at 64x64.
+   * @param weights A file of any format and family in README's table: its path, its file: URL, or its bytes, which are
+   * copied and must not change before the model is there (a SharedArrayBuffer is fine). Default: the package's own, 200
+   * everyday classes at 64x64.
    * @param options Win over what the file says, and are needed for what it does not say.
    * @throws ShuffleNetError (rejects) ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR, ERR_WEIGHTS_VALUE for the
    * file; ERR_OPTION, ERR_NETWORK for the arguments; ERR_ISA, ERR_NATIVE, ERR_MEMORY for this machine; ERR_ABORTED.
@@ -193,7 +198,7 @@ export class ShuffleNet implements AsyncDisposable {
       return new ShuffleNet(native, graph, loaded, backend, limitPixels === undefined ? {} : { limitPixels });
     } catch (error) {
       if (!(error instanceof ShuffleNetError && error.code.startsWith('ERR_WEIGHTS'))) throw error;
-      throw new ShuffleNetError(error.code, `${loaded.file}: ${error.message}`, { cause: error.cause });
+      throw new ShuffleNetError(error.code, withFileNames(error.message, loaded), { cause: error.cause });
     }
   }
 

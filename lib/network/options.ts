@@ -80,6 +80,11 @@ export interface NetworkOptions {
   groups?: Groups;
   /** "ShuffleNet s x". Above 0, at most 16. Default 1. */
   scale?: number;
+  /**
+   * Output channels of stages 2, 3 and 4, 1 to 65536 each, taken as given: for networks whose widths follow another
+   * rounding rule. Default: Table 1's times scale, by the rounding rule.
+   */
+  stageChannels?: [number, number, number];
   /** 1 to 1,000,000. Default 1000. */
   classes?: number;
   /**

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ShuffleNetError } from '../errors';
 import type { Padding } from './layers';
 import type { Groups, NetworkOptions, Variant } from './options';
@@ -81,7 +82,7 @@ export interface Stage {
   readonly units: readonly Unit[];
 }
 
-/** Options with every default filled in, and the widths that follow. Plain data. */
+/** Options with every default filled in, and the widths that follow (stageChannels: those of `stages`). Plain data. */
 export interface Network {
   /** Of the grouped convolutions. */
   readonly groups: Groups;
@@ -106,10 +107,15 @@ export interface Network {
 }
 
 const reductionCheck = integer(1, 4096);
+const widthCheck = integer(1, 65536);
 
 const optionChecks: Readonly<Record<keyof NetworkOptions, Check>> = {
   groups: oneOf(1, 2, 3, 4, 8),
   scale: positive(16),
+  stageChannels: {
+    expected: 'three integers from 1 to 65536',
+    accepts: (v) => Array.isArray(v) && v.length === 3 && v.every(widthCheck.accepts),
+  },
   classes: integer(1, 1_000_000),
   stemChannels: integer(1, 4096),
   bottleneckRatio: positive(1),
@@ -168,7 +174,25 @@ export function resolveNetwork(options: NetworkOptions = {}): Network {
     squeezeExcitation: resolveSqueezeExcitation(options.squeezeExcitation),
     variant: resolveVariant(options.variant),
   };
-  return { ...network, stages: resolveStages(network) };
+  return { ...network, stages: resolveStages(network, options.stageChannels ?? stageChannels(groups, scale)) };
+}
+
+/** Options that make this network: what `shufflenet.config` says. */
+export function networkOptions({ stages, squeezeExcitation, ...options }: Network): NetworkOptions {
+  const [stage2, stage3, stage4] = stages.map(({ units }) => units[0]!.out) as [number, number, number];
+  const regular = stageChannels(options.groups, options.scale);
+  return {
+    ...options,
+    ...(!isDeepStrictEqual(regular, [stage2, stage3, stage4]) && { stageChannels: [stage2, stage3, stage4] }),
+    squeezeExcitation: squeezeExcitation ?? false,
+  };
+}
+
+/** Output channels of stages 2, 3 and 4 by the rounding rule. */
+export function stageChannels(groups: Groups, scale: number): [number, number, number] {
+  const [stage2, stage3, stage4] = stageWidths[groups];
+  const rounded = (width: number) => roundToMultiple(width * scale, groups);
+  return [rounded(stage2), rounded(stage3), rounded(stage4)];
 }
 
 function resolveSqueezeExcitation(option: NetworkOptions['squeezeExcitation'] = false): Network['squeezeExcitation'] {
@@ -197,12 +221,11 @@ function copyPadding(value: Padding): Padding {
   return typeof value === 'string' ? value : { ...value };
 }
 
-function resolveStages(network: Omit<Network, 'stages'>): Network['stages'] {
-  const { groups, scale, shallow } = network;
+function resolveStages(network: Omit<Network, 'stages'>, widths: readonly number[]): Network['stages'] {
   let channels = network.stemChannels;
   const build = (stage: 2 | 3 | 4): Stage => {
-    const out = roundToMultiple(stageWidths[groups][stage - 2]! * scale, groups);
-    const count = stageUnits[stage - 2]! / (shallow ? 2 : 1);
+    const out = widths[stage - 2]!;
+    const count = stageUnits[stage - 2]! / (network.shallow ? 2 : 1);
     const units = Array.from({ length: count }, (_, index) => {
       const unit = resolveUnit(network, stage, index, channels, out);
       channels = out;
@@ -259,7 +282,7 @@ function resolveUnit(
 }
 
 /** The rounding rule of NetworkOptions. */
-function roundToMultiple(width: number, groups: number): number {
+export function roundToMultiple(width: number, groups: number): number {
   // The small term keeps ties ties: 0.145 * 100 is a little below 14.5.
   return Math.max(1, Math.floor(width / groups + 0.5 + 1e-9)) * groups;
 }

@@ -1,6 +1,7 @@
 import { imageSides, type ImageSize } from '../network/complexity';
 import { buildGraph } from '../network/graph';
 import type { NetworkOptions } from '../network/options';
+import { networkOptions } from '../network/table';
 import { check, checkFields, integer, type Check } from '../network/validate';
 import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
 
@@ -18,6 +19,7 @@ const anything: Check = { expected: 'anything', accepts: () => true };
 /** The rest is checked along with the file. */
 const optionChecks: Readonly<Record<keyof ExportOnnxOptions, Check>> = {
   size: anything,
+  family: anything,
   network: anything,
   preprocess: anything,
   labels: anything,
@@ -44,7 +46,7 @@ export async function exportOnnx(
   if (size !== undefined) checkSize(size);
   const loaded = await loadWeights(weights, weightsOptions);
   // Who never exports need not wait for these.
-  const { foldBatchNorm, networkOptions } = require('./fold') as typeof import('./fold');
+  const { foldBatchNorm } = require('./fold') as typeof import('./fold');
   const { onnxGraph } = require('./model') as typeof import('./model');
   const { encodeModel } = require('./encode') as typeof import('./encode');
   const { network, tensors } = foldBatchNorm(loaded);

@@ -1,7 +1,7 @@
 import { ShuffleNetError } from '../errors';
 import { buildGraph } from '../network/graph';
 import type { Layer } from '../network/layers';
-import { resolveNetwork, type Network } from '../network/table';
+import { networkOptions, resolveNetwork, type Network } from '../network/table';
 import type { Weights } from '../weights/load';
 import { floatValues } from './values';
 
@@ -50,11 +50,6 @@ export function foldBatchNorm({ network, tensors: stored, file }: Weights): Fold
     }),
     tensors,
   };
-}
-
-/** Options that make this network: what `shufflenet.config` says. */
-export function networkOptions({ stages: _, squeezeExcitation, ...options }: Network) {
-  return { ...options, squeezeExcitation: squeezeExcitation ?? false };
 }
 
 /** y = (x - mean) * factor + beta, for each channel. */

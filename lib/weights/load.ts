@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setImmediate } from 'node:timers/promises';
@@ -8,18 +8,26 @@ import type { Preprocess } from '../image/preprocess';
 import type { NetworkOptions } from '../network/options';
 import { parameters } from '../network/parameters';
 import { resolveNetwork, type Network } from '../network/table';
-import { describe, isObject } from './json';
-import { checkNames, checkPreprocess, defaultPreprocess, readMetadata } from './metadata';
-import { resolveTensors, type RawTensor } from './resolve';
+import { arrangeTensors } from './arrange';
+import type { PlacedTensor, Recognised } from './families/family';
 import { readStored } from './formats/read';
+import { describe, isObject, quote } from './json';
+import { checkNames, checkPreprocess, defaultPreprocess, readMetadata, type FileMetadata } from './metadata';
+import { resolveTensors, type RawTensor } from './resolve';
+import type { Source, StoredFile } from './stored';
 
-/** Each part wins over what the file says; needed only for what the file does not say. */
+/** Each part wins over what the file says or its names and shapes tell. */
 export interface WeightsOptions {
-  /** Field by field, also within `variant`; needed for files without `shufflenet.config`. */
+  /**
+   * Whose layout and conventions the file has, such as 'megvii', 'pytorchcv' or 'canonical' (this package's own names).
+   * Default: told by the names, shapes and graph, or the paper's network as the file's metadata describe it.
+   */
+  family?: string;
+  /** Field by field, also within `variant`: what neither metadata nor family get right. */
   network?: NetworkOptions;
   /**
-   * Field by field (`resize` and `crop` as a whole). Without it and without the file's, torchvision's: the shorter side
-   * to 256 (linear), crop 224x224, RGB, scale 1/255, mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225].
+   * Field by field (`resize` and `crop` as a whole). Default: the file's, else the family's, else torchvision's: the
+   * shorter side to 256 (linear), crop 224x224, RGB, scale 1/255, mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225].
    */
   preprocess?: Partial<Preprocess>;
   /** One for each class. */
@@ -29,6 +37,9 @@ export interface WeightsOptions {
 export interface Weights {
   /** The file's path, or '<bytes>'. */
   file: string;
+  format: StoredFile['format'];
+  /** Whose conventions the network has: a family's name, 'canonical' for the paper's and those in metadata. */
+  family: string;
   network: Network;
   preprocess: Preprocess;
   /** One for each class; undefined when neither file nor options have them. */
@@ -40,26 +51,29 @@ export interface Weights {
   license: string | undefined;
   accuracy: string | undefined;
   /**
-   * Views of the file's bytes, which are nobody else's memory, by canonical name, in PyTorch order (convolution
-   * [out, in/groups, kh, kw], fully connected [out, in]). Their values are not yet checked.
+   * By canonical name, in PyTorch order (convolution [out, in/groups, kh, kw], fully connected [out, in]); in memory that
+   * is nobody else's, views of the file's bytes where these lie so. Their values are not yet checked.
    */
   tensors: Record<string, RawTensor>;
+  /** The file's names of tensors, by canonical name, where they differ. */
+  renamed: ReadonlyMap<string, string>;
 }
 
 const defaultFile = path.join(__dirname, '../../../weights/shufflenet-1x-g3-tiny-imagenet.safetensors');
 
 /**
- * Loads weights from a safetensors file: its path, its file: URL, or its bytes, which are copied. Without `source`:
- * this package's own.
+ * Loads weights from a file of any format and family that is known: its path, its file: URL, or its bytes, which are
+ * copied. Without `source`: this package's own.
  *
  * Rejects with ERR_FILE, ERR_WEIGHTS_FORMAT, ERR_WEIGHTS_TENSOR for what is wrong with the file; ERR_OPTION or
  * ERR_NETWORK for what is wrong with the arguments.
  */
 export async function loadWeights(source?: string | URL | Uint8Array, options: WeightsOptions = {}): Promise<Weights> {
   if (!isObject(options)) throw new ShuffleNetError('ERR_OPTION', `options must be an object, is ${describe(options)}`);
-  if (types.isUint8Array(source)) return parseWeights(await copy(source), '<bytes>', options);
+  if (types.isUint8Array(source)) return parseWeights({ bytes: await copy(source), file: '<bytes>' }, options);
   const file = source === undefined ? defaultFile : filePath(source);
-  return parseWeights(await readBytes(file, source === undefined), file, options);
+  const bytes = await readBytes(file, source === undefined);
+  return parseWeights({ bytes, file, sibling: (name) => readSibling(file, name) }, options);
 }
 
 function filePath(source: unknown): string {
@@ -83,9 +97,9 @@ async function readBytes(file: string, own: boolean): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
     const stats = await stat(file);
-    if (stats.isDirectory()) throw unreadable('is a directory, pass the .safetensors file in it');
+    if (stats.isDirectory()) throw unreadable('is a directory, pass the weights file in it');
     // A device or pipe might never end.
-    if (!stats.isFile()) throw unreadable('is not a regular file, pass a .safetensors file or its bytes');
+    if (!stats.isFile()) throw unreadable('is not a regular file, pass a weights file or its bytes');
     bytes = await readFile(file);
   } catch (cause) {
     if (cause instanceof ShuffleNetError) throw cause;
@@ -115,20 +129,29 @@ async function copy(source: Uint8Array): Promise<Uint8Array> {
   return bytes;
 }
 
-async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOptions): Promise<Weights> {
-  const { metadata, tensors: stored } = await readStored({ bytes, file });
+/** A shard of `file`. Not one elsewhere, which a file could use to have any other shown or taken for weights. */
+async function readSibling(file: string, name: string): Promise<Uint8Array> {
+  const beside = path.join(path.dirname(file), name);
+  const refuse = (detail: string) =>
+    new ShuffleNetError('ERR_FILE', `${file}: names the file ${quote(name)}, ${detail}`);
+  if (name !== path.basename(name) || name.includes('\\') || /^\.*$/.test(name)) {
+    throw refuse('expected a plain name in the same folder');
+  }
+  const [folder, real] = await Promise.all([realpath(path.dirname(file)), realpath(beside).catch(() => undefined)]);
+  if (real !== undefined && path.dirname(real) !== folder) throw refuse('which is a link out of the folder');
+  return readBytes(beside, false);
+}
+
+async function parseWeights(source: Source, options: WeightsOptions): Promise<Weights> {
+  const { file } = source;
+  const stored = await readStored(source);
   // About a millisecond so far, and as much again to come.
   await setImmediate();
-  const { network: config, preprocess, labels, synsets, ...texts } = readMetadata(metadata, file);
-
-  if (!config && options.network === undefined) {
-    throw new ShuffleNetError(
-      'ERR_OPTION',
-      `${file} has no metadata "shufflenet.config": pass the network's options, such as { network: { groups: 3 } }`,
-    );
-  }
-  const network = resolveNetwork(mergeNetwork(config, options.network));
-  const tensors = resolveTensors(stored, parameters(network), file);
+  const { network: config, preprocess, labels, synsets, family, ...texts } = readMetadata(stored.metadata, file);
+  const recognised = readFamily(stored, config, family, file, options.family);
+  const network = resolveNetwork(mergeNetwork(recognised.network, options.network));
+  const placed = resolveTensors(recognised.tensors, recognised.unplaced, parameters(network), file);
+  const tensors = await arrangeTensors(placed);
 
   // After the tensors: when these do not fit the classes either, it is the options that are wrong, not the names.
   const perClass = (names: string[] | undefined, what: string, code: 'ERR_OPTION' | 'ERR_WEIGHTS_FORMAT') => {
@@ -141,9 +164,11 @@ async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOpt
     new ShuffleNetError('ERR_OPTION', `options.${name}: ${detail}`);
   return {
     file,
+    format: stored.format,
+    family: recognised.family,
     network,
     preprocess: checkPreprocess(
-      merge(preprocess ?? defaultPreprocess, options.preprocess, 'preprocess'),
+      merge(preprocess ?? recognised.preprocess ?? defaultPreprocess, options.preprocess, 'preprocess'),
       optionError('preprocess'),
     ),
     labels:
@@ -152,8 +177,41 @@ async function parseWeights(bytes: Uint8Array, file: string, options: WeightsOpt
         : perClass(checkNames(options.labels, optionError('labels')), 'options.labels', 'ERR_OPTION'),
     synsets: perClass(synsets, `${file}: metadata "shufflenet.synsets"`, 'ERR_WEIGHTS_FORMAT'),
     ...texts,
+    license: texts.license ?? recognised.license,
     tensors,
+    renamed: new Map([...placed].flatMap(([name, { from }]) => (from === name ? [] : [[name, from]]))),
   };
+}
+
+/** Files that say all themselves, such as this package's own, need no other family, nor the time to load them. */
+function readFamily(
+  stored: StoredFile,
+  config: NetworkOptions | undefined,
+  family: FileMetadata['family'],
+  file: string,
+  wanted: string | undefined,
+): Recognised & { family: string; license?: string | undefined } {
+  if (config && stored.format === 'safetensors' && (wanted === undefined || wanted === 'canonical')) {
+    const tensors = new Map<string, PlacedTensor>();
+    for (const [name, tensor] of stored.tensors) {
+      if (!/(^|\.)num_batches_tracked$/.test(name))
+        tensors.set(name, { from: name, shape: tensor.shape, parts: [tensor] });
+    }
+    return { family: family ?? 'canonical', network: config, tensors, unplaced: new Map() };
+  }
+  const { recognise } = require('./families/recognise') as typeof import('./families/recognise');
+  const { family: found, ...recognised } = recognise(stored, file, wanted);
+  const license = found.license && `code: ${found.license}; weights: as their publisher says`;
+  return { ...recognised, family: found.name, license };
+}
+
+/** A message of the addon, which knows canonical names, with the file's name for its tensor. */
+export function withFileNames(message: string, { file, renamed }: Weights): string {
+  const named = message.replace(/tensor '([^']+)'/, (text, name: string) => {
+    const from = renamed.get(name);
+    return from === undefined ? text : `tensor ${quote(from)} (${name})`;
+  });
+  return `${file}: ${named}`;
 }
 
 function mergeNetwork(file: NetworkOptions = {}, own: NetworkOptions | undefined): NetworkOptions {

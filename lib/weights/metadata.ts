@@ -26,6 +26,8 @@ export interface FileMetadata {
   labels: string[] | undefined;
   /** WordNet ids. */
   synsets: string[] | undefined;
+  /** Whose conventions the network has; free text. */
+  family: string | undefined;
   /** Free text. */
   source: string | undefined;
   license: string | undefined;
@@ -63,6 +65,7 @@ export function readMetadata(metadata: Record<string, string>, file: string): Fi
     preprocess: read('shufflenet.preprocess', checkPreprocess),
     labels: read('shufflenet.labels', checkNames),
     synsets: read('shufflenet.synsets', checkNames),
+    family: metadata['shufflenet.family'],
     source: metadata['shufflenet.source'],
     license: metadata['license'],
     accuracy: metadata['shufflenet.accuracy'],

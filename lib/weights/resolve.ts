@@ -1,44 +1,55 @@
 import { ShuffleNetError } from '../errors';
 import type { Parameter } from '../network/parameters';
+import type { PlacedTensor } from './families/family';
 import { firstTen, formatShape, quote } from './json';
-import type { Dtype, StoredTensor } from './stored';
+import type { StoredTensor } from './stored';
 
-/** A tensor's values as the file has them. */
+/** A tensor's values as the file has them, or rounded to F32. */
 export interface RawTensor {
   dtype: 'F32' | 'F16' | 'BF16';
-  /** Little-endian, row-major, at any address: a view of the file's bytes. */
+  /** Little-endian, row-major, at any address: a view of the file's bytes where these lie so. */
   bytes: Uint8Array;
 }
 
+const dtypes: readonly string[] = ['F32', 'F16', 'BF16', 'F64'];
+
 /**
- * The tensors a network needs, in PyTorch order (convolution [out, in/groups, kh, kw], fully connected [out, in]).
- * Nothing is copied, and no value is looked at: the addon converts and checks them on a thread of its own. PyTorch's
- * `num_batches_tracked` counters are passed over.
+ * The tensors a network needs, of those that a file has. No value is looked at: the addon converts and checks them on a
+ * thread of its own.
  *
  * Throws ERR_WEIGHTS_TENSOR naming all tensors that are missing, not part of the network, of another shape, or not
- * F32, F16 or BF16.
+ * F32, F16, BF16 or F64.
  */
 export function resolveTensors(
-  stored: ReadonlyMap<string, StoredTensor>,
+  placed: ReadonlyMap<string, PlacedTensor>,
+  unplaced: ReadonlyMap<string, StoredTensor>,
   parameters: ReadonlyMap<string, Parameter>,
   file: string,
-): Record<string, RawTensor> {
+): Map<string, PlacedTensor> {
   const wrong: string[] = [];
-  const tensors: Record<string, RawTensor> = {};
+  const tensors = new Map<string, PlacedTensor>();
   for (const [name, { shape }] of parameters) {
-    const tensor = stored.get(name);
+    const tensor = placed.get(name);
     if (!tensor) {
       wrong.push(`${quote(name)} is missing, expected shape ${formatShape(shape)}`);
-    } else if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
-      wrong.push(`${quote(name)} has shape ${formatShape(tensor.shape)}, expected ${formatShape(shape)}`);
-    } else if (!isFloat(tensor.dtype)) {
-      wrong.push(`${quote(name)} is ${tensor.dtype}, expected F32, F16 or BF16`);
+      continue;
+    }
+    const own = tensor.from === name ? quote(name) : `${quote(tensor.from)} (${name})`;
+    const [{ dtype }, ...others] = tensor.parts as [StoredTensor, ...StoredTensor[]];
+    if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
+      wrong.push(`${own} has shape ${formatShape(tensor.shape)}, expected ${formatShape(shape)}`);
+    } else if (!dtypes.includes(dtype)) {
+      wrong.push(`${own} is ${dtype}, expected F32, F16, BF16 or F64`);
+    } else if (others.some((part) => part.dtype !== dtype)) {
+      wrong.push(`${own} is in parts of several dtypes, expected one`);
     } else {
-      tensors[name] = { dtype: tensor.dtype, bytes: tensor.bytes };
+      tensors.set(name, tensor);
     }
   }
-  for (const [name, { shape }] of stored) {
-    if (parameters.has(name) || /(^|\.)num_batches_tracked$/.test(name)) continue;
+  for (const [name, { from, shape }] of placed) {
+    if (!parameters.has(name)) wrong.push(`${quote(from)} ${formatShape(shape)} is not part of the network`);
+  }
+  for (const [name, { shape }] of unplaced) {
     wrong.push(`${quote(name)} ${formatShape(shape)} is not part of the network`);
   }
   if (wrong.length > 0) {
@@ -48,8 +59,4 @@ export function resolveTensors(
     );
   }
   return tensors;
-}
-
-function isFloat(dtype: Dtype): dtype is RawTensor['dtype'] {
-  return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
 }

@@ -112,6 +112,22 @@ test('a path, a file: URL, bytes and shared bytes give the same', async () => {
   assert.equal((await loadWeights(bytes)).file, '<bytes>');
 });
 
+test('passes over the counters of training, in wrappers or not', async () => {
+  const counter = { dtype: 'I64', shape: [], bytes: new Uint8Array(8) };
+  const counted = new Map([...smallTensors(), ['conv1.bn.num_batches_tracked', counter] as const]);
+  const { tensors } = await loadWeights(writeSafetensors(counted, metadata));
+  assert.deepEqual(Object.keys(tensors), [...smallTensors().keys()]);
+  const wrapped = [...counted].map(([name, tensor]) => [`state_dict.module.${name}`, tensor] as const);
+  const unwrapped = await loadWeights(writeSafetensors(new Map(wrapped)));
+  assert.deepEqual(Object.keys(unwrapped.tensors), Object.keys(tensors));
+  assert.equal(unwrapped.renamed.get('fc.bias'), 'state_dict.module.fc.bias');
+  const spare = new Map([...smallTensors(), ['xnum_batches_tracked', counter] as const]);
+  await assert.rejects(
+    loadWeights(writeSafetensors(spare, metadata)),
+    failure('ERR_WEIGHTS_TENSOR', '"xnum_batches_tracked" [] is not part of the network'),
+  );
+});
+
 test('reads all metadata, and copies what it gives', async () => {
   const bytes = smallFile();
   const pending = loadWeights(bytes);
@@ -120,6 +136,9 @@ test('reads all metadata, and copies what it gives', async () => {
   assert.deepEqual(plain(given), plain(await loadWeights(smallFile())));
   const { network, tensors, file, ...rest } = given;
   assert.deepEqual(rest, {
+    format: 'safetensors',
+    family: 'canonical',
+    renamed: new Map(),
     preprocess,
     labels: ['cat', 'dog', 'bär'],
     synsets: ['n1', 'n2', 'n3'],
@@ -132,13 +151,21 @@ test('reads all metadata, and copies what it gives', async () => {
   assert.deepEqual(Object.keys(tensors), [...smallTensors().keys()]);
 });
 
-test('a file without metadata needs the network options, and only these', async () => {
-  await assert.rejects(loadWeights(bare), failure('ERR_OPTION', '<bytes>', 'shufflenet.config', 'groups'));
-  const weights = await loadWeights(bare, { network: smallOptions });
+test('a file without metadata is told by its names and shapes, as far as these go', async () => {
+  const weights = await loadWeights(bare);
+  const expected = await loadWeights(smallFile());
+  // Widths so small are those of several scales.
+  assert.deepEqual({ ...weights.network, scale: 1 / 64 }, expected.network);
+  assert.deepEqual([weights.format, weights.family], ['safetensors', 'canonical']);
   assert.deepEqual(weights.preprocess, defaultPreprocess);
   assert.notEqual(weights.preprocess.mean, defaultPreprocess.mean);
   assert.deepEqual([weights.labels, weights.synsets, weights.license], [undefined, undefined, undefined]);
-  await assert.rejects(loadWeights(bare, { network: {} }), failure('ERR_WEIGHTS_TENSOR', '"conv1.weight"'));
+  const changed = await loadWeights(bare, { network: { variant: { concatRelu: 'branch' } } });
+  assert.deepEqual([changed.network.variant.concatRelu, changed.network.classes], ['branch', 3]);
+  await assert.rejects(
+    loadWeights(bare, { network: { classes: 4 } }),
+    failure('ERR_WEIGHTS_TENSOR', '"fc.weight" has shape [3, 9], expected [4, 9]'),
+  );
 });
 
 test("the caller's options win, field by field; undefined leaves the file's", async () => {
@@ -248,7 +275,7 @@ test('files that cannot be read say what to do', async () => {
   await writeFile(empty, '');
   const absent = path.join(folder, 'absent.safetensors');
   await assert.rejects(loadWeights(absent), failure('ERR_FILE', absent, 'does not exist', 'check the path'));
-  await assert.rejects(loadWeights(folder), failure('ERR_FILE', folder, 'directory', 'pass the .safetensors file'));
+  await assert.rejects(loadWeights(folder), failure('ERR_FILE', folder, 'directory', 'pass the weights file'));
   await assert.rejects(loadWeights(empty), failure('ERR_FILE', empty, 'empty', 'again'));
   await assert.rejects(loadWeights(path.join(empty, 'x')), failure('ERR_FILE', path.join(empty, 'x')));
   await assert.rejects(loadWeights('a\0b'), failure('ERR_FILE', 'null bytes'));

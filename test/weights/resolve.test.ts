@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Parameter } from '../../lib/network/parameters';
+import type { PlacedTensor } from '../../lib/weights/families/family';
 import { resolveTensors } from '../../lib/weights/resolve';
 import type { StoredTensor } from '../../lib/weights/stored';
 import { failure, float32 } from './files';
@@ -11,29 +12,43 @@ const parameters = new Map<string, Parameter>([
   ['bn.running_var', { shape: [2], kind: 'variance' }],
 ]);
 
-function stored(changes: Record<string, Partial<StoredTensor> | undefined> = {}): Map<string, StoredTensor> {
+type Changes = Record<string, Partial<StoredTensor> | undefined>;
+
+function placed(changes: Changes = {}): Map<string, PlacedTensor> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, { shape }] of parameters) tensors.set(name, { dtype: 'F32', shape, bytes: float32([0.5, 2]) });
   for (const [name, change] of Object.entries(changes)) {
     if (change === undefined) tensors.delete(name);
     else tensors.set(name, { dtype: 'F32', shape: [2], bytes: float32([0.5, 2]), ...tensors.get(name), ...change });
   }
-  return tensors;
+  return new Map([...tensors].map(([name, tensor]) => [name, { from: name, shape: tensor.shape, parts: [tensor] }]));
 }
-const resolve = (changes?: Parameters<typeof stored>[0]) => resolveTensors(stored(changes), parameters, 'w');
+const resolve = (changes?: Changes) => resolveTensors(placed(changes), new Map(), parameters, 'w');
 
-test('gives the bytes of the parameters as they are, whatever they hold, and passes over num_batches_tracked', () => {
-  const half = Uint8Array.of(0, 0x3c, 0, 0x7e);
-  const tensors = resolve({
-    'bn.running_mean': { dtype: 'F16', bytes: half },
-    'bn.num_batches_tracked': { dtype: 'I64', shape: [], bytes: new Uint8Array(8) },
-  });
-  assert.deepEqual(tensors, {
-    'conv.weight': { dtype: 'F32', bytes: float32([0.5, 2]) },
-    'bn.running_mean': { dtype: 'F16', bytes: half },
-    'bn.running_var': { dtype: 'F32', bytes: float32([0.5, 2]) },
-  });
-  assert.equal(tensors['bn.running_mean']!.bytes, half);
+test('gives the tensors of the parameters as they are, in the order of the network', () => {
+  const tensors = placed({ 'bn.running_mean': { dtype: 'F16' }, 'conv.weight': { dtype: 'F64' } });
+  const reversed = new Map([...tensors].reverse());
+  const resolved = resolveTensors(reversed, new Map(), parameters, 'w');
+  assert.deepEqual([...resolved.keys()], [...parameters.keys()]);
+  for (const [name, tensor] of resolved) assert.equal(tensor, tensors.get(name));
+});
+
+test("the file's own names are told, with the canonical ones", () => {
+  const bytes = float32([0.5]);
+  const part: StoredTensor = { dtype: 'F32', shape: [1, 1, 1, 1], bytes };
+  const tensors = placed({ 'bn.running_var': { shape: [3] } });
+  tensors.set('bn.running_var', { ...tensors.get('bn.running_var')!, from: 'layer1.var' });
+  tensors.set('conv.weight', { from: 'c.0', shape: [2, 1, 1, 1], parts: [part, { ...part, dtype: 'F16' }] });
+  assert.throws(
+    () => resolveTensors(tensors, new Map([['spare', part]]), parameters, 'w'),
+    failure(
+      'ERR_WEIGHTS_TENSOR',
+      'w: 3 of the tensors',
+      '"layer1.var" (bn.running_var) has shape [3], expected [2]',
+      '"c.0" (conv.weight) is in parts of several dtypes',
+      '"spare" [1, 1, 1, 1] is not part of the network',
+    ),
+  );
 });
 
 test('names missing, misshaped, extra and mistyped tensors in one error, with what was expected', () => {
@@ -42,7 +57,7 @@ test('names missing, misshaped, extra and mistyped tensors in one error, with wh
       resolve({
         'conv.weight': { shape: [1, 2, 1, 1] },
         'bn.running_mean': undefined,
-        'bn.running_var': { dtype: 'F64' },
+        'bn.running_var': { dtype: 'I8' },
         'classifier.weight': { shape: [4, 5] },
       }),
     failure(
@@ -50,7 +65,7 @@ test('names missing, misshaped, extra and mistyped tensors in one error, with wh
       'w: 4 of the tensors',
       '"conv.weight" has shape [1, 2, 1, 1], expected [2, 1, 1, 1]',
       '"bn.running_mean" is missing, expected shape [2]',
-      '"bn.running_var" is F64, expected F32, F16 or BF16',
+      '"bn.running_var" is I8, expected F32, F16, BF16 or F64',
       '"classifier.weight" [4, 5] is not part of the network',
     ),
   );
@@ -78,5 +93,4 @@ test('rank matters, and names of Object.prototype are extra', () => {
     failure('ERR_WEIGHTS_TENSOR', '[2], expected [2, 1, 1, 1]'),
   );
   assert.throws(() => resolve({ constructor: {} }), failure('ERR_WEIGHTS_TENSOR', '"constructor"'));
-  assert.throws(() => resolve({ xnum_batches_tracked: {} }), failure('ERR_WEIGHTS_TENSOR', '"xnum_batches_tracked"'));
 });

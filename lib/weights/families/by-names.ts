@@ -1,0 +1,229 @@
+import type { Preprocess } from '../../image/preprocess';
+import { namedFamily, type NamedLayout } from './names';
+
+/** torchvision's: what most PyTorch projects evaluate with. */
+const torchvision: Preprocess = {
+  resize: { shorterSide: 256, kernel: 'linear' },
+  crop: { width: 224, height: 224 },
+  channelOrder: 'RGB',
+  scale: 1 / 255,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+};
+
+/** Blue, green and red from 0 to 255 as OpenCV decodes them, without any normalisation. */
+const opencv: Preprocess = {
+  ...torchvision,
+  channelOrder: 'BGR',
+  scale: 1,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+};
+
+/** A convolution and its batch norm, by the file's names. */
+const conv = (canonical: string, convolution: string, batchNorm: string): Record<string, string> => ({
+  [convolution]: canonical,
+  [batchNorm]: `${canonical}.bn`,
+});
+
+const megviiStem = conv('conv1', 'first_conv.0', 'first_conv.1');
+const megviiUnit = /^features\.(?<unit>\d+)\.(?<layer>.+)$/;
+
+/** github.com/megvii-model/ShuffleNet-Series: the paper's authors. */
+const megvii: NamedLayout = {
+  name: 'megvii',
+  about: 'megvii-model/ShuffleNet-Series, ShuffleNetV1 (PyTorch)',
+  license: 'MIT',
+  signs: [/^first_conv\.0\.weight$/, /\.branch_main_1\.3\.weight$/],
+  outside: { ...megviiStem, 'classifier.0': 'fc' },
+  unit: megviiUnit,
+  inside: {
+    ...conv('gconv1', 'branch_main_1.0', 'branch_main_1.1'),
+    ...conv('dwconv', 'branch_main_1.3', 'branch_main_1.4'),
+    ...conv('gconv2', 'branch_main_2.0', 'branch_main_2.1'),
+  },
+  order: 'pytorch',
+  variant: { shuffleOrder: 'inverse', shufflePlace: 'afterDepthwise', concatRelu: 'branch', fcBias: false },
+  preprocess: opencv,
+};
+
+/** github.com/mindspore-lab/mindcv: convolutions by groups, pools as TensorFlow's. */
+const mindcv: NamedLayout = {
+  name: 'mindcv',
+  about: 'mindspore-lab/mindcv and models, shufflenetv1 (MindSpore), as published',
+  license: 'Apache-2.0',
+  signs: [/^first_conv\.0\.weight$/, /\.branch_main_1\.0\.convs\.0\.weight$/],
+  foreign: /\.running_mean$/,
+  outside: { ...megviiStem, classifier: 'fc' },
+  unit: megviiUnit,
+  inside: {
+    ...conv('gconv1', 'branch_main_1.0', 'branch_main_1.1'),
+    ...conv('dwconv', 'branch_main_2.0', 'branch_main_2.1'),
+    ...conv('gconv2', 'branch_main_2.2', 'branch_main_2.3'),
+  },
+  split: /\.convs\.(\d+)$/,
+  order: 'pytorch',
+  variant: {
+    shuffleOrder: 'inverse',
+    maxPoolPadding: 'same',
+    avgPoolPadding: 'same',
+    avgPoolCountPadding: false,
+    fcBias: false,
+  },
+  preprocess: torchvision,
+};
+
+/** The same names with PyTorch's for batch norm: the later code, whose pools are PyTorch's too. */
+const mindcvMint: NamedLayout = {
+  ...mindcv,
+  name: 'mindcv-mint',
+  about: 'mindspore-lab/mindcv from its move to mindspore.mint on',
+  signs: [...mindcv.signs, /\.running_mean$/],
+  foreign: /\.moving_mean$/,
+  variant: { shuffleOrder: 'inverse', fcBias: false },
+};
+
+/** github.com/osmr/imgclsmob, later github.com/osmr/pytorchcv. */
+const pytorchcv: NamedLayout = {
+  name: 'pytorchcv',
+  about: 'osmr/imgclsmob, pytorchcv (PyTorch)',
+  license: 'MIT',
+  signs: [/^features\.init_block\.conv\.weight$/, /\.compress_conv1\.weight$/],
+  outside: { ...conv('conv1', 'features.init_block.conv', 'features.init_block.bn'), output: 'fc' },
+  unit: /^features\.stage(?<stage>\d+)\.unit(?<unit>\d+)\.(?<layer>\w+)$/,
+  firstStage: 1,
+  firstUnit: 1,
+  inside: {
+    ...conv('gconv1', 'compress_conv1', 'compress_bn1'),
+    ...conv('dwconv', 'dw_conv2', 'dw_bn2'),
+    ...conv('gconv2', 'expand_conv3', 'expand_bn3'),
+  },
+  order: 'pytorch',
+  variant: { concatOrder: 'branchShortcut' },
+  preprocess: torchvision,
+};
+
+/** github.com/jaxony/ShuffleNet: every convolution has a bias, the stem neither batch norm nor ReLU. */
+const jaxony: NamedLayout = {
+  name: 'jaxony',
+  about: 'jaxony/ShuffleNet (PyTorch)',
+  license: 'MIT',
+  signs: [/^stage2\.ShuffleUnit_Stage2_0\./],
+  outside: { conv1: 'conv1', fc: 'fc' },
+  unit: /^stage(?<stage>\d+)\.ShuffleUnit_Stage\d+_(?<unit>\d+)\.(?<layer>.+)$/,
+  inside: {
+    ...conv('gconv1', 'g_conv_1x1_compress.conv1x1', 'g_conv_1x1_compress.batch_norm'),
+    ...conv('dwconv', 'depthwise_conv3x3', 'bn_after_depthwise'),
+    ...conv('gconv2', 'g_conv_1x1_expand.conv1x1', 'g_conv_1x1_expand.batch_norm'),
+  },
+  order: 'pytorch',
+  variant: { stemBatchNorm: false, stemRelu: false, stemBias: true, convBias: true },
+  preprocess: torchvision,
+};
+
+/** github.com/open-mmlab/mmpretrain, once mmclassification. */
+const mmpretrain: NamedLayout = {
+  name: 'mmpretrain',
+  about: 'open-mmlab/mmpretrain, mmclassification (PyTorch)',
+  license: 'Apache-2.0',
+  signs: [/\bg_conv_1x1_compress\.conv\.weight$/, /\bdepthwise_conv3x3_bn\.conv\.weight$/],
+  outside: {
+    ...conv('conv1', 'backbone.conv1.conv', 'backbone.conv1.bn'),
+    ...conv('conv1', 'conv1.conv', 'conv1.bn'),
+    'head.fc': 'fc',
+  },
+  unit: /^(?:backbone\.)?layers\.(?<stage>\d+)\.(?<unit>\d+)\.(?<layer>.+)$/,
+  firstStage: 0,
+  inside: {
+    ...conv('gconv1', 'g_conv_1x1_compress.conv', 'g_conv_1x1_compress.bn'),
+    ...conv('dwconv', 'depthwise_conv3x3_bn.conv', 'depthwise_conv3x3_bn.bn'),
+    ...conv('gconv2', 'g_conv_1x1_expand.conv', 'g_conv_1x1_expand.bn'),
+  },
+  order: 'pytorch',
+  variant: { shufflePlace: 'afterDepthwise', concatRelu: 'branch' },
+  preprocess: torchvision,
+};
+
+/** github.com/ZJCV/ZCls: megvii's network, but its code forgets the ReLU of units that concatenate. */
+const zcls: NamedLayout = {
+  name: 'zcls',
+  about: 'ZJCV/ZCls (PyTorch)',
+  license: 'Apache-2.0',
+  signs: [/\bstem\.0\.weight$/, /\bstage1\.0\.norm1\./],
+  outside: {
+    ...conv('conv1', 'backbone.stem.0', 'backbone.stem.1'),
+    ...conv('conv1', 'stem.0', 'stem.1'),
+    'head.fc': 'fc',
+    fc: 'fc',
+  },
+  unit: /^(?:backbone\.)?stage(?<stage>\d+)\.(?<unit>\d+)\.(?<layer>\w+)$/,
+  firstStage: 1,
+  inside: {
+    ...conv('gconv1', 'conv1', 'norm1'),
+    ...conv('dwconv', 'conv2', 'norm2'),
+    ...conv('gconv2', 'conv3', 'norm3'),
+  },
+  order: 'pytorch',
+  variant: { shuffleOrder: 'inverse', shufflePlace: 'afterDepthwise', concatRelu: 'none' },
+};
+
+/** github.com/chenhang98/shuffleNet-cifar10: for 32x32 images, which stage 2 leaves at their size. */
+const cifar: NamedLayout = {
+  name: 'chenhang98',
+  about: 'chenhang98/shuffleNet-cifar10 (PyTorch)',
+  signs: [/^stage2\.0\.gconv1\.weight$/, /^bn1\.running_mean$/],
+  outside: { ...conv('conv1', 'conv1', 'bn1'), fc: 'fc' },
+  unit: /^stage(?<stage>\d+)\.(?<unit>\d+)\.(?<layer>\w+)$/,
+  inside: { ...conv('gconv1', 'gconv1', 'bn1'), ...conv('dwconv', 'dwconv', 'bn'), ...conv('gconv2', 'gconv2', 'bn2') },
+  order: 'pytorch',
+  variant: {
+    concatOrder: 'branchShortcut',
+    stemStride: 1,
+    maxPool: false,
+    stage2Stride: 1,
+    avgPoolKernel: 2,
+  },
+  preprocess: {
+    ...torchvision,
+    resize: { shorterSide: 32, kernel: 'linear' },
+    crop: { width: 32, height: 32 },
+    mean: [0.4914, 0.4822, 0.4465],
+    std: [0.247, 0.243, 0.261],
+  },
+};
+
+/** github.com/tensorpack/tensorpack, examples/ImageNetModels/shufflenet.py. */
+const tensorpack: NamedLayout = {
+  name: 'tensorpack',
+  about: 'tensorpack/tensorpack, ImageNetModels (TensorFlow, as .npz)',
+  license: 'Apache-2.0',
+  signs: [/^stage2\/block0\/dconv\/W(:0)?$/, /^linear\/W(:0)?$/],
+  outside: { ...conv('conv1', 'conv1', 'conv1/bn'), linear: 'fc' },
+  unit: /^stage(?<stage>\d+)\/block(?<unit>\d+)\/(?<layer>.+)$/,
+  inside: {
+    ...conv('gconv1', 'conv1', 'conv1/bn'),
+    ...conv('dwconv', 'dconv', 'dconv_bn'),
+    ...conv('gconv2', 'conv2', 'conv2_bn'),
+  },
+  order: 'tensorflow',
+  variant: {
+    shuffleOrder: 'inverse',
+    concatRelu: 'branch',
+    stemPadding: 'same',
+    maxPoolPadding: 'same',
+    avgPoolPadding: 'same',
+    avgPoolCountPadding: false,
+    depthwisePadding: 'same',
+  },
+  preprocess: {
+    ...torchvision,
+    resize: { shorterSide: 256, kernel: 'cubic' },
+    channelOrder: 'BGR',
+    mean: [0.406, 0.456, 0.485],
+    std: [0.225, 0.224, 0.229],
+  },
+};
+
+export const familiesByNames = [megvii, mindcv, mindcvMint, pytorchcv, jaxony, mmpretrain, zcls, cifar, tensorpack].map(
+  namedFamily,
+);
