@@ -1,7 +1,7 @@
 // Tiles of the pointwise convolution for instruction sets that multiply a vector by one lane of another (NEON): weights
 // and inputs that other sets broadcast one by one are loaded four at a time. The including file defines before, for its
 // number of registers:
-//   kPlanesMr           most output channels of a planes tile, a multiple of 4
+//   kPlanesMr           most output channels of a planes tile
 //   kPlanesNr           vectors of pixels that all panels pass over before the next
 //   planes_nr(mr)       most vectors of pixels of a tile of mr output channels
 //   kChannelsNr         vectors of output channels
@@ -10,7 +10,7 @@
 namespace sn {
 namespace {
 
-static_assert(kLanes == 4 && kPlanesMr % 4 == 0);
+static_assert(kLanes == 4);
 
 // The weights of MR output channels for one k, in as few loads as there can be.
 template <int MR>
@@ -148,8 +148,8 @@ void planes_of_edges(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
 struct Shared {
   int k;
   float lower;
-  ptrdiff_t step;        // from an input channel to the next, where it is always the same,
-  const int64_t* steps;  // or from each
+  ptrdiff_t step;          // from an input channel to the next, where it is always the same,
+  const ptrdiff_t* steps;  // or from each
   ptrdiff_t output_step, residual_step;
 };
 
@@ -180,8 +180,8 @@ void planes(const PwconvPlanes& a, const Shared& shared, const Panels& panels, i
   while (first_panel + mains < last_panel && panels.size(first_panel + mains) == kMainMr) mains++;
   const int rests = last_panel - first_panel - mains;
   const float* const weights = a.weights + static_cast<ptrdiff_t>(a.k + 1) * first;
-  float biases[kMostPanels * kMainMr * kBiasCopies];
-  if (!a.residual) {
+  float biases[kMostPanels * kMainMr * kBiasCopies + 1];
+  if (kBiasCopies > 0 && !a.residual) {
     const float* w = weights;
     float* copies = biases;
     for (int i = first_panel; i < last_panel; i++) {
@@ -232,7 +232,7 @@ void planes(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
   const ptrdiff_t size = sizeof(float);
   const bool even = evenly_spaced(a.offsets, a.k);
   const ptrdiff_t step = even && a.k > 1 ? (a.offsets[1] - a.offsets[0]) * size : 0;
-  int64_t steps[kMostSteps];
+  ptrdiff_t steps[kMostSteps];
   if (!even) {
     if (a.k > kMostSteps) return planes_of_edges(a, begin, end);
     for (int i = 0; i + 1 < a.k; i++) steps[i] = (a.offsets[i + 1] - a.offsets[i]) * size;

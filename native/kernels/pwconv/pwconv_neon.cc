@@ -19,9 +19,9 @@ constexpr int kPlanesMr = 8, kPlanesNr = 6, kPlanesUnit = 4, kChannelsNr = 3;
 constexpr int planes_nr(int mr) { return mr > 4 ? 3 : 6; }
 constexpr int channels_mr(int nr) { return nr > 2 ? 7 : 8; }
 #else
-// 16 registers. Planes: 12 sums, 3 inputs, 1 of weights. Channels: 8 sums, 4 inputs, 2 weights.
-constexpr int kPlanesMr = 4, kPlanesNr = 3, kPlanesUnit = 4, kChannelsNr = 2;
-constexpr int planes_nr(int) { return 3; }
+// 16 registers. Planes: 12 sums, the inputs and the weights; 6x2 or 4x3. Channels: 8 sums, 4 inputs, 2 weights.
+constexpr int kPlanesMr = 6, kPlanesNr = 6, kPlanesUnit = 2, kChannelsNr = 2;
+constexpr int planes_nr(int mr) { return mr > 4 ? 2 : 3; }
 constexpr int channels_mr(int) { return 4; }
 #endif
 // Keeps everything but single pixels in planes: the tiles of the channels form are not tuned yet.
@@ -31,6 +31,8 @@ constexpr double kChannelsCost = 1.3;
 
 #if defined(__aarch64__) && defined(__GNUC__)
 #define SN_PLANES_TILES "kernels/pwconv/pwconv_planes_arm64.inl"
+#elif defined(__GNUC__)
+#define SN_PLANES_TILES "kernels/pwconv/pwconv_planes_arm.inl"
 #endif
 #include "kernels/pwconv/pwconv_lanes_tile.inl"
 

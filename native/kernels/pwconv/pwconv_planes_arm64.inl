@@ -121,7 +121,7 @@ template <bool kListed>
 inline void main_tile(const Shared& a, const float* x, Tile& t) {
   int turns = a.k / 8;
   if constexpr (kListed) {
-    const int64_t* steps = a.steps;
+    const ptrdiff_t* steps = a.steps;
     ptrdiff_t s0, s1;
     __asm__ volatile(SN_START_8X3 SN_LISTED(SN_TWO_8X3, SN_ONE_8X3) SN_END_8X3
                      : [x] "+r"(x), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual),
@@ -143,7 +143,7 @@ inline void rest_tile(const Shared& a, const float* x, Tile& t) {
   const float* y = x + 16;
   const ptrdiff_t output_step = a.output_step - 64, residual_step = a.residual_step - 64;
   if constexpr (kListed) {
-    const int64_t* steps = a.steps;
+    const ptrdiff_t* steps = a.steps;
     ptrdiff_t s0, s1;
     __asm__ volatile(SN_START_4X6 SN_LISTED(SN_TWO_4X6, SN_ONE_4X6) SN_END_4X6
                      : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out),

@@ -1,0 +1,127 @@
+// Tiles of the planes form for ARMv7, of whole vectors: as those of pwconv_planes_arm64.inl, for 16 registers. q4 to q15
+// are the sums, channel by channel; the others hold inputs and weights. Multiply-adds by lane are rounded twice.
+namespace sn {
+namespace {
+
+constexpr int kMainMr = 6, kMainNr = 2, kRestMr = 4, kRestNr = 3;
+constexpr int kBiasCopies = 0;
+inline void copy_biases(const float*, float*) {}
+
+// clang-format off
+#define SN_FMA(sum, x, w, lane) "vmla.f32 q" #sum ", q" #x ", d" #w "[" #lane "]\n\t"
+#define SN_FMA2(s0, s1, x0, x1, w, lane) SN_FMA(s0, x0, w, lane) SN_FMA(s1, x1, w, lane)
+#define SN_FMA3(s0, s1, s2, x0, x1, x2, w, lane) SN_FMA2(s0, s1, x0, x1, w, lane) SN_FMA(s2, x2, w, lane)
+// 6 channels x 2 vectors, and 4 x 3.
+#define SN_6X2(x0, x1)                                                                \
+  SN_FMA2(4, 5, x0, x1, 4, 0) SN_FMA2(6, 7, x0, x1, 4, 1)                             \
+  SN_FMA2(8, 9, x0, x1, 5, 0) SN_FMA2(10, 11, x0, x1, 5, 1)                           \
+  SN_FMA2(12, 13, x0, x1, 6, 0) SN_FMA2(14, 15, x0, x1, 6, 1)
+#define SN_4X3(x0, x1, x2)                                                            \
+  SN_FMA3(4, 5, 6, x0, x1, x2, 6, 0) SN_FMA3(7, 8, 9, x0, x1, x2, 6, 1)               \
+  SN_FMA3(10, 11, 12, x0, x1, x2, 7, 0) SN_FMA3(13, 14, 15, x0, x1, x2, 7, 1)
+// One input channel, and the way to the next.
+#define SN_STEP_6X2(step)                                                             \
+  "vld1.32 {d0-d3}, [%[x]], " step "\n\t"                                             \
+  "vld1.32 {d4-d6}, [%[w]]!\n\t" SN_6X2(0, 1)
+#define SN_STEP_4X3(step)                                                             \
+  "vldmia %[x], {d0-d5}\n\t"                                                          \
+  "add %[x], %[x], " step "\n\t"                                                      \
+  "vld1.32 {d6-d7}, [%[w]]!\n\t" SN_4X3(0, 1, 2)
+#define SN_TWO(STEP, steps, s0, s1) steps STEP(s0) STEP(s1)
+#define SN_FOUR(STEP, ...) SN_TWO(STEP, __VA_ARGS__) SN_TWO(STEP, __VA_ARGS__)
+// Eight input channels a turn, then what is left of k.
+#define SN_ALL(STEP, steps, s0, s1)                                                   \
+  "lsrs %[turns], %[k], #3\n\t"                                                       \
+  "beq 4f\n"                                                                          \
+  "3:\n\t" SN_FOUR(STEP, steps, s0, s1) SN_FOUR(STEP, steps, s0, s1)                  \
+  "subs %[turns], %[turns], #1\n\t"                                                   \
+  "bne 3b\n"                                                                          \
+  "4:\n\t"                                                                            \
+  "ands %[turns], %[k], #7\n\t"                                                       \
+  "beq 7f\n\t"                                                                        \
+  "lsls %[turns], %[k], #30\n\t"                                                      \
+  "bcc 5f\n\t" SN_FOUR(STEP, steps, s0, s1)                                           \
+  "5:\n\t"                                                                            \
+  "bpl 6f\n\t" SN_TWO(STEP, steps, s0, s1)                                            \
+  "6:\n\t"                                                                            \
+  "tst %[k], #1\n\t"                                                                  \
+  "beq 7f\n\t"                                                                        \
+  "mov %[turns], #0\n\t" STEP("%[turns]")                                             \
+  "7:\n\t"
+#define SN_EVEN(STEP) SN_ALL(STEP, "", "%[step]", "%[step]")
+#define SN_LISTED(STEP) SN_ALL(STEP, "ldrd r4, r5, [%[steps]], #8\n\t", "r4", "r5")
+#define SN_MAX4(a, b, c, d)                                                           \
+  "vmax.f32 q" #a ", q" #a ", q0\n\t" "vmax.f32 q" #b ", q" #b ", q0\n\t"             \
+  "vmax.f32 q" #c ", q" #c ", q0\n\t" "vmax.f32 q" #d ", q" #d ", q0\n\t"
+#define SN_MAX12                                                                      \
+  "ldr %[turns], %[lower]\n\t"                                                         \
+  "vdup.32 q0, %[turns]\n\t" SN_MAX4(4, 5, 6, 7) SN_MAX4(8, 9, 10, 11)                \
+  SN_MAX4(12, 13, 14, 15) "ldr %[turns], %[os]\n\t"
+#define SN_LD2(a, b) "vld1.32 {d" #a "-d" #b "}, [%[r]], %[turns]\n\t"
+#define SN_ST2(a, b) "vst1.32 {d" #a "-d" #b "}, [%[out]], %[turns]\n\t"
+#define SN_LD3(a, b) "vldmia %[r], {d" #a "-d" #b "}\n\t" "add %[r], %[r], %[turns]\n\t"
+#define SN_ST3(a, b) "vstmia %[out], {d" #a "-d" #b "}\n\t" "add %[out], %[out], %[turns]\n\t"
+#define SN_DUP(sum, w, lane) "vdup.32 q" #sum ", d" #w "[" #lane "]\n\t"
+#define SN_START_6X2                                                                  \
+  "vld1.32 {d4-d6}, [%[w]]!\n\t"                                                      \
+  "cmp %[r], #0\n\t"                                                                  \
+  "beq 1f\n\t"                                                                        \
+  "ldr %[turns], %[rs]\n\t" SN_LD2(8, 11) SN_LD2(12, 15) SN_LD2(16, 19) SN_LD2(20, 23)             \
+  SN_LD2(24, 27) SN_LD2(28, 31)                                                       \
+  "vmov.f32 q0, #1.0\n\t" SN_6X2(0, 0)                                                \
+  "b 2f\n"                                                                            \
+  "1:\n\t" SN_DUP(4, 4, 0) SN_DUP(5, 4, 0) SN_DUP(6, 4, 1) SN_DUP(7, 4, 1)            \
+  SN_DUP(8, 5, 0) SN_DUP(9, 5, 0) SN_DUP(10, 5, 1) SN_DUP(11, 5, 1)                   \
+  SN_DUP(12, 6, 0) SN_DUP(13, 6, 0) SN_DUP(14, 6, 1) SN_DUP(15, 6, 1)                 \
+  "2:\n\t"
+#define SN_START_4X3                                                                  \
+  "vld1.32 {d6-d7}, [%[w]]!\n\t"                                                      \
+  "cmp %[r], #0\n\t"                                                                  \
+  "beq 1f\n\t"                                                                        \
+  "ldr %[turns], %[rs]\n\t" SN_LD3(8, 13) SN_LD3(14, 19) SN_LD3(20, 25) SN_LD3(26, 31)             \
+  "vmov.f32 q0, #1.0\n\t" SN_4X3(0, 0, 0)                                             \
+  "b 2f\n"                                                                            \
+  "1:\n\t" SN_DUP(4, 6, 0) SN_DUP(5, 6, 0) SN_DUP(6, 6, 0)                            \
+  SN_DUP(7, 6, 1) SN_DUP(8, 6, 1) SN_DUP(9, 6, 1)                                     \
+  SN_DUP(10, 7, 0) SN_DUP(11, 7, 0) SN_DUP(12, 7, 0)                                  \
+  SN_DUP(13, 7, 1) SN_DUP(14, 7, 1) SN_DUP(15, 7, 1)                                  \
+  "2:\n\t"
+#define SN_END_6X2                                                                    \
+  SN_MAX12 SN_ST2(8, 11) SN_ST2(12, 15) SN_ST2(16, 19) SN_ST2(20, 23) SN_ST2(24, 27) SN_ST2(28, 31)
+#define SN_END_4X3 SN_MAX12 SN_ST3(8, 13) SN_ST3(14, 19) SN_ST3(20, 25) SN_ST3(26, 31)
+#define SN_VECTORS                                                                    \
+  "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9", "q10", "q11", "q12",    \
+      "q13", "q14", "q15", "cc", "memory"
+// clang-format on
+
+// One tile; the weights, the output and the residual move on to the next panel's.
+// The steps and the limit are memory: registers do not suffice.
+#define SN_TILE(START, STEP, END)                                                                                    \
+  int turns;                                                                                                         \
+  if constexpr (kListed) {                                                                                           \
+    const ptrdiff_t* steps = a.steps;                                                                                \
+    __asm__ volatile(START SN_LISTED(STEP) END                                                                       \
+                     : [x] "+r"(x), [w] "+r"(t.w), [out] "+r"(t.out), [r] "+r"(t.residual), [turns] "=&r"(turns),    \
+                       [steps] "+r"(steps)                                                                           \
+                     : [k] "r"(a.k), [os] "m"(a.output_step), [rs] "m"(a.residual_step), [lower] "m"(a.lower)        \
+                     : SN_VECTORS, "r4", "r5");                                                                      \
+  } else {                                                                                                           \
+    __asm__ volatile(                                                                                                \
+        START SN_EVEN(STEP) END                                                                                      \
+        : [x] "+r"(x), [w] "+r"(t.w), [out] "+r"(t.out), [r] "+r"(t.residual), [turns] "=&r"(turns)                  \
+        : [k] "r"(a.k), [step] "r"(a.step), [os] "m"(a.output_step), [rs] "m"(a.residual_step), [lower] "m"(a.lower) \
+        : SN_VECTORS);                                                                                               \
+  }
+
+template <bool kListed>
+inline void main_tile(const Shared& a, const float* x, Tile& t) {
+  SN_TILE(SN_START_6X2, SN_STEP_6X2, SN_END_6X2)
+}
+
+template <bool kListed>
+inline void rest_tile(const Shared& a, const float* x, Tile& t) {
+  SN_TILE(SN_START_4X3, SN_STEP_4X3, SN_END_4X3)
+}
+
+}  // namespace
+}  // namespace sn
