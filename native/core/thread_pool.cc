@@ -7,17 +7,6 @@
 #include "core/spin.h"
 
 namespace sn {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::milliseconds kPatience{1};
-
-// Jobs, of which a run has some sixty.
-constexpr int kForgiven = 512, kLeastAlone = 64, kMostAlone = 8192;
-
-}  // namespace
-
 ThreadPool::ThreadPool(int threads) : shares_(threads) {
   try {
     for (int i = 1; i < threads; i++) helpers_.emplace_back(&ThreadPool::help, this, i);
@@ -59,30 +48,11 @@ int ThreadPool::work(int thread) {
   return count;
 }
 
-// A helper that has lost its core in the middle of a unit holds up the run for as long as the system likes. Where that
-// happens again soon, the cores are somebody else's, so the next jobs are done without helpers, more of them each time.
-void ThreadPool::wait_for(int units, Clock::duration own) {
-  int spins = 0;
-  for (; done_.load(std::memory_order_acquire) < units && spins < kSpins; spins++) relax();
-  if (spins < kSpins) {
-    if (++good_ >= kMostAlone) penance_ = 0;
-    return;
-  }
-  // One unit takes no longer than all that this thread has done, unless the core is lost.
-  const Clock::time_point limit = Clock::now() + std::max<Clock::duration>(own, kPatience);
-  while (done_.load(std::memory_order_acquire) < units) std::this_thread::yield();
-  if (Clock::now() < limit) return;
-  if (good_ < kForgiven) alone_ = penance_ = std::clamp(2 * penance_, kLeastAlone, kMostAlone);
-  good_ = 0;
-}
-
 void ThreadPool::run(int units, Work work, void* context) {
-  if (units == 1 || helpers_.empty() || alone_ > 0) {
-    if (alone_ > 0) alone_--;
+  if (units == 1 || helpers_.empty() || alone_) {
     for (int unit = 0; unit < units; unit++) work(context, 0, unit);
     return;
   }
-  const Clock::time_point begin = Clock::now();
   work_ = work;
   context_ = context;
   done_.store(0, std::memory_order_relaxed);
@@ -95,7 +65,15 @@ void ThreadPool::run(int units, Work work, void* context) {
     wake_.notify_all();
   }
   done_.fetch_add(this->work(0), std::memory_order_relaxed);
-  wait_for(units, Clock::now() - begin);
+  // A helper that has lost its core in the middle of a unit needs one to go on.
+  for (int spins = 0; done_.load(std::memory_order_acquire) < units;) {
+    if (spins < kSpins) {
+      relax();
+      spins++;
+    } else {
+      std::this_thread::yield();
+    }
+  }
 }
 
 void ThreadPool::help(int thread) {

@@ -2,7 +2,6 @@
 // takes tens of them; then they sleep.
 #pragma once
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -24,6 +23,9 @@ class ThreadPool {
   using Work = void (*)(void* context, int thread, int unit);
   void run(int units, Work work, void* context);
 
+  // Whether the calling thread shall do the next jobs by itself.
+  void set_alone(bool alone) { alone_ = alone; }
+
  private:
   // Units [first, end) of a thread's share that nobody has taken: first in the lower half, end in the upper.
   struct alignas(64) Share {
@@ -33,7 +35,6 @@ class ThreadPool {
   void help(int thread);
   bool take(int thread, int of);
   int work(int thread);
-  void wait_for(int units, std::chrono::steady_clock::duration own);
 
   std::vector<std::thread> helpers_;
   // A helper that comes late finds its share taken by others, and nobody waits for it.
@@ -46,8 +47,7 @@ class ThreadPool {
   std::atomic<int> sleeping_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
-  // Jobs to do without helpers, how many such jobs the last disappointment brought, and good jobs since.
-  int alone_ = 0, penance_ = 0, good_ = 0;
+  bool alone_ = false;
 };
 
 }  // namespace sn

@@ -106,9 +106,14 @@ void Model::run(const float* input, int n, int height, int width, bool softmax, 
     for (size_t o = 0; o < to.size(); o++) {
       to[o] = outputs[o].data ? outputs[o].data + i * sized->plan.output_size(o) : nullptr;
     }
+    const bool shared = threads() > 1, alone = shared && sized->teamwork.alone();
+    if (shared) pool_.set_alone(alone);
+    const auto begin = std::chrono::steady_clock::now();
     if (!sized->plan.run(input + i * image, to.data(), arena.data(), pool_, cancellation)) {
       throw Error(ErrorCode::kCancelled, "the run was cancelled");
     }
+    // Other outputs may take less.
+    if (shared && to[0]) sized->teamwork.took(alone, std::chrono::steady_clock::now() - begin);
     if (softmax && to[0]) sn::softmax(to[0], output_channels());
   }
 }
@@ -118,6 +123,7 @@ Profile Model::profile(int height, int width, int runs, const Cancellation& canc
   const Lease arena(*sized, cancellation);
   const PoolTurn turn(*this, cancellation);
   const FlushDenormals flush;
+  if (threads() > 1) pool_.set_alone(false);
   return sized->plan.profile(arena.data(), pool_, runs, cancellation);
 }
 

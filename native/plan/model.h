@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "core/teamwork.h"
 #include "plan/plan.h"
 
 namespace sn {
@@ -75,6 +76,7 @@ class Model {
     const Plan plan;
     std::mutex mutex;
     std::vector<Arena> arenas;
+    Teamwork teamwork;  // of who has the pool
   };
   class Lease;
   class PoolTurn;

@@ -130,6 +130,34 @@ void bands_agree(const Kernels& kernels) {
   });
 }
 
+// Of the last `runs` of `before` + `runs` runs, how many one thread did alone, where one and several take so long.
+int runs_alone(Teamwork& teamwork, int before, int runs, const std::function<double(bool alone, int run)>& seconds) {
+  int count = 0;
+  for (int i = 0; i < before + runs; i++) {
+    const bool alone = teamwork.alone();
+    teamwork.took(alone, Teamwork::Duration(seconds(alone, i)));
+    count += alone && i >= before;
+  }
+  return count;
+}
+
+void threads_only_where_they_pay() {
+  const auto faster = [](bool alone, int) { return alone ? 1.0 : 0.6; };
+  const auto slower = [](bool alone, int) { return alone ? 1.0 : 1.3; };
+  const auto expect = [](const char* what, int alone, int least, int most) {
+    if (alone < least || alone > most) fail("%s: %d of 1000 runs alone, expected %d to %d", what, alone, least, most);
+  };
+  Teamwork teamwork;
+  expect("faster together", runs_alone(teamwork, 0, 1000, faster), 1, 10);
+  expect("slower from now on", runs_alone(teamwork, 100, 1000, slower), 930, 1000);
+  expect("faster again", runs_alone(teamwork, 1000, 1000, faster), 1, 10);
+  const auto loses_core = [](bool alone, int run) { return alone ? 1.0 : run % 50 == 0 ? 6.0 : 0.6; };
+  expect("loses its core now and then", runs_alone(teamwork, 0, 1000, loses_core), 1, 10);
+  const auto cold = [](bool alone, int run) { return run < 3 ? 20.0 : alone ? 1.0 : 0.6; };
+  Teamwork fresh;
+  expect("slow at first", runs_alone(fresh, 0, 1000, cold), 1, 10);
+}
+
 void threads_at_once() {
   Random random(12);
   const RandomNetwork network(random);
@@ -270,6 +298,7 @@ void running_allocates_nothing() {
 const Test kTests[] = {
     {"random networks give what scalar kernels give, whatever the number of threads", isas_agree},
     {"steps that take turns, band by band, give the same bits as steps one after another", bands_agree},
+    {"one thread does alone what several do no faster, and no more than that", threads_only_where_they_pay},
     {"threads at once, sharing weights and models, get the same bits", threads_at_once},
     {"the executor runs or gives back every job", executor_loses_nothing},
     {"cancelled runs end, and leave the model sound", cancelled_runs_stop},
