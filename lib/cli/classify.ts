@@ -1,14 +1,16 @@
 import { ShuffleNetError } from '../errors';
-import { ShuffleNet, type Precision } from '../model/shufflenet';
+import type { Precision } from '../model/shufflenet';
 import { formats, type Format } from './formats';
 import { findImages, type FindOptions } from './images';
 import { interruption } from './interruption';
+import { loadModel } from './model';
 import { report, reportText, write } from './output';
 import { Progress } from './progress';
 import { UsageError } from './usage-error';
 
 export interface ClassifyCommandOptions {
   weights?: string;
+  labels?: string;
   top?: number;
   recursive?: boolean;
   null?: boolean;
@@ -31,8 +33,8 @@ export async function classifyCommand(inputs: string[], options: ClassifyCommand
 
 async function classify(inputs: string[], options: ClassifyCommandOptions, signal: AbortSignal): Promise<void> {
   const { weights, top, json = false, format = json ? 'jsonl' : 'table', concurrency, threads = 1 } = options;
-  const { precision = 'fp32' } = options;
-  const model = await ShuffleNet.load(weights, { threads, precision, signal });
+  const { labels, precision = 'fp32' } = options;
+  const { model } = await loadModel(weights, { labels, threads, precision, signal });
   const { classes } = model.network;
   if (top !== undefined && top > classes) throw new UsageError(`--top: expected 1 to ${classes}, got ${top}`);
 

@@ -4,6 +4,7 @@ import { imageSides, type ImageSize } from '../network/complexity';
 import type { Groups } from '../network/options';
 import { benchCommand, type BenchCommandOptions } from './bench';
 import { classifyCommand, type ClassifyCommandOptions } from './classify';
+import { evaluateCommand, type EvaluateCommandOptions } from './evaluate';
 import { exportCommand, type ExportCommandOptions } from './export';
 import { formats } from './formats';
 import { infoCommand } from './info';
@@ -42,6 +43,8 @@ function imageSize(text: string): Required<ImageSize> {
 }
 
 const weights = () => new Option('--weights <file>', "safetensors file (default: the package's own weights)");
+const labels = () =>
+  new Option('--labels <file>', 'names of the classes, in order: text with a name or synset and name a line, or JSON');
 const threads = () => new Option('--threads <n>', 'threads per image').argParser(integer(1, 1024)).default(1);
 const precision = () =>
   new Option('--precision <precision>', 'fp16 lets activations and weights be halves, where the CPU computes with them')
@@ -63,6 +66,7 @@ Examples:
   $ shufflenet classify photo.jpg
   $ shufflenet classify --top 3 --json photos/
   $ shufflenet run --input images.npy --output logits.npy
+  $ shufflenet evaluate photos/
   $ shufflenet table --groups 8 --scale 0.5
   $ shufflenet info
   $ shufflenet profile --size 224x224
@@ -86,6 +90,7 @@ Exit codes: 0 done, 1 work failed, 2 wrong usage, 130 stopped by Ctrl-C.`,
       ),
     )
     .addOption(weights())
+    .addOption(labels())
     .addOption(new Option('--top <n>', 'classes for each image (default: 5)').argParser(integer(1, Infinity)))
     .option('-r, --recursive', 'take the subfolders of folders too')
     .option('-0, --null', 'the list on standard input is separated by NUL, as by find -print0')
@@ -119,6 +124,36 @@ Examples:
   $ find photos -name '*.jpg' -print0 | shufflenet classify --null --format csv - > found.csv`,
     )
     .action((images: string[], options: ClassifyCommandOptions) => classifyCommand(images, options));
+
+  shufflenet
+    .command('evaluate')
+    .description('measure the top-1 and top-5 error on images whose classes are known')
+    .argument('<folder>', 'a folder with a folder for each class, called by synset, label or index')
+    .addOption(
+      new Option('--truth <file>', 'the folder holds the images of all classes, and this file tells the class of each'),
+    )
+    .addOption(weights())
+    .addOption(labels())
+    .addOption(
+      new Option('--concurrency <n>', 'images at once (default: by the number of cores)').argParser(integer(1, 1024)),
+    )
+    .addOption(threads())
+    .addOption(precision())
+    .option('--json', 'print JSON: every class, every pair that was confused, every image that failed')
+    .addHelpText(
+      'after',
+      `
+Lines of --truth: "image.jpg,class", "image.jpg class", or only the class, of the images in the order of their names.
+Kaggle's LOC_val_solution.csv is such a file. The numbers of ImageNet's development kit are not: their order is in its
+meta.mat alone.
+
+Images that cannot be decoded are reported on stderr and not counted; the exit code is then 1.
+
+Examples:
+  $ shufflenet evaluate --weights my.safetensors imagenet/val/
+  $ shufflenet evaluate --truth LOC_val_solution.csv --json val/ > errors.json`,
+    )
+    .action((folder: string, options: EvaluateCommandOptions) => evaluateCommand(folder, options));
 
   shufflenet
     .command('run')

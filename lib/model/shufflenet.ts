@@ -133,6 +133,8 @@ export class ShuffleNet implements AsyncDisposable {
   readonly preprocess: Preprocess;
   /** One for each class, all synonyms: 'goldfish, Carassius auratus'. undefined where the weights have none. */
   readonly labels: readonly string[] | undefined;
+  /** WordNet ids, one for each class: 'n01443537'. undefined where the weights have none. */
+  readonly synsets: readonly string[] | undefined;
   /** What computes: instruction set, threads. */
   readonly backend: Backend;
 
@@ -162,6 +164,7 @@ export class ShuffleNet implements AsyncDisposable {
     this.weights = { format: weights.format, family: weights.family };
     this.preprocess = weights.preprocess;
     this.labels = weights.labels;
+    this.synsets = weights.synsets;
     this.backend = backend;
   }
 

@@ -12,6 +12,7 @@ import { arrangeTensors } from './arrange';
 import type { PlacedTensor, Recognised } from './families/family';
 import { readStored } from './formats/read';
 import { describe, isObject, quote } from './json';
+import { imagenetNames } from './labels';
 import { checkNames, checkPreprocess, defaultPreprocess, readMetadata, type FileMetadata } from './metadata';
 import { resolveTensors, type RawTensor } from './resolve';
 import type { Source, StoredFile } from './stored';
@@ -30,7 +31,7 @@ export interface WeightsOptions {
    * shorter side to 256 (linear), crop 224x224, RGB, scale 1/255, mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225].
    */
   preprocess?: Partial<Preprocess>;
-  /** One for each class. */
+  /** One for each class. Without it and without the file's, a network of 1000 classes has ImageNet's, in their order. */
   labels?: string[];
 }
 
@@ -162,6 +163,8 @@ async function parseWeights(source: Source, options: WeightsOptions): Promise<We
   };
   const optionError = (name: string) => (detail: string) =>
     new ShuffleNetError('ERR_OPTION', `options.${name}: ${detail}`);
+  const unnamed = !labels && !synsets && options.labels === undefined;
+  const names = unnamed && network.classes === 1000 ? imagenetNames() : { labels, synsets };
   return {
     file,
     format: stored.format,
@@ -173,9 +176,9 @@ async function parseWeights(source: Source, options: WeightsOptions): Promise<We
     ),
     labels:
       options.labels === undefined
-        ? perClass(labels, `${file}: metadata "shufflenet.labels"`, 'ERR_WEIGHTS_FORMAT')
+        ? perClass(names.labels, `${file}: metadata "shufflenet.labels"`, 'ERR_WEIGHTS_FORMAT')
         : perClass(checkNames(options.labels, optionError('labels')), 'options.labels', 'ERR_OPTION'),
-    synsets: perClass(synsets, `${file}: metadata "shufflenet.synsets"`, 'ERR_WEIGHTS_FORMAT'),
+    synsets: perClass(names.synsets, `${file}: metadata "shufflenet.synsets"`, 'ERR_WEIGHTS_FORMAT'),
     ...texts,
     license: texts.license ?? recognised.license,
     tensors,

@@ -331,3 +331,16 @@ test('truncated or with random bytes changed: a ShuffleNetError or the same stru
   const grown = process.memoryUsage().rss - before.rss;
   assert.ok(grown < 256e6, `grew by ${grown} bytes`);
 });
+
+test("a network of 1000 classes has ImageNet's names, unless the file or the options have any", async () => {
+  const classes = { ...smallOptions, classes: 1000 };
+  const file = (metadata?: Record<string, string>) => writeSafetensors(smallTensors(classes), metadata);
+  const unnamed = await loadWeights(file(), { network: classes });
+  assert.deepEqual([unnamed.labels![281], unnamed.synsets![281]], ['tabby, tabby cat', 'n02123045']);
+  const numbers = Array.from({ length: 1000 }, (_, index) => `${index}`);
+  const given = await loadWeights(file(), { network: classes, labels: numbers });
+  assert.deepEqual([given.labels![281], given.synsets], ['281', undefined]);
+  const named = await loadWeights(file({ 'shufflenet.synsets': JSON.stringify(numbers) }), { network: classes });
+  assert.deepEqual([named.labels, named.synsets![281]], [undefined, '281']);
+  assert.equal((await loadWeights(bare, { network: smallOptions })).labels, undefined);
+});
