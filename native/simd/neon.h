@@ -99,23 +99,6 @@ template <int L>
 inline Vec shift(Vec a, Vec b) {
   return vextq_f32(a, b, L);
 }
-// A vector that ends with one lane of another.
-struct LastLane {
-  uint8x8_t from;
-};
-inline LastLane lane_for_last(int lane) {
-  return {vreinterpret_u8_u32(vdup_n_u32(0x03020100u + 0x04040404u * static_cast<uint32_t>(lane)))};
-}
-inline Vec last_lane(Vec v, LastLane lane) {
-#if defined(__aarch64__)
-  const uint8x8_t high = vqtbl1_u8(vreinterpretq_u8_f32(v), lane.from);
-#else
-  const uint8x16_t bytes = vreinterpretq_u8_f32(v);
-  const uint8x8x2_t halves = {{vget_low_u8(bytes), vget_high_u8(bytes)}};
-  const uint8x8_t high = vtbl2_u8(halves, lane.from);
-#endif
-  return vreinterpretq_f32_u8(vcombine_u8(high, high));
-}
 template <int N>
 using Indices = std::make_integer_sequence<int, N>;
 

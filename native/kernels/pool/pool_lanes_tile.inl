@@ -13,118 +13,136 @@ inline Vec join_values(Vec a, Vec b) {
   return Average ? add(a, b) : max(a, b);
 }
 
-// The next row, at the strip's columns. Whole: the strip is all there is.
-template <bool Average, int N, bool Whole>
+// A row, at the strip's columns. Left: before them lies padding.
+template <bool Average, int N, bool Left>
 struct PoolRow {
   const float* at;
-  Vec before;  // ends with the value before the next vector
+  Vec before;  // the odd columns before the next vector
 
-  PoolRow(const float* row, Vec padding, bool left) : at(row) { before = Whole || left ? padding : load(row - kLanes); }
+  PoolRow(const float* row, Vec padding) : at(row), before(Left ? padding : load(row - kLanes)) {}
   // The windows' values of vector n, which are to be asked for in rising order.
-  Vec next(int n, const float* row, ptrdiff_t last, LastLane last_before) {
-    Vec even, odd;
-    if (n == N - 1 && N > 1) {
-      at = row + 2 * last;
-      before = last_lane(before, last_before);
+  Vec next(int n, ptrdiff_t last) {
+    Vec even, odd, left;
+    if (n > 0 && n == N - 1) {
+      load_split(at, even, left);
+      at += 2;
+      pin(at);
+      load_split(at, even, odd);
+    } else {
+      load_split(at, even, odd);
+      at += n + 2 < N ? 2 * kLanes : 2 * (last - n * kLanes) - 2;
+      pin(at);
+      left = shift<3>(before, odd);
     }
-    load_split(at, even, odd);
-    at += 2 * kLanes;
-    pin(at);
-    const Vec joined = join_values<Average>(join_values<Average>(shift<3>(before, odd), even), odd);
     before = odd;
-    return joined;
+    return join_values<Average>(join_values<Average>(left, even), odd);
   }
 };
 
-template <bool Average, int N, bool Whole>
+template <bool Average, int N>
+inline void finish_windows(Vec (&sums)[N], const Vec (&scale)[N], Vec lower, bool limited, float* out, ptrdiff_t last) {
+  if constexpr (Average) {
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) sums[n] = mul(sums[n], scale[n]);
+  }
+  if (limited) {
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) sums[n] = max(sums[n], lower);
+  }
+#pragma GCC unroll 8
+  for (int n = 0; n < N; n++) store(out + (n + 1 < N ? n * kLanes : last), sums[n]);
+}
+
+// What the sums of an output row are multiplied with, if it is not what it was before.
+template <int N>
+inline void scale_row(float factor, float& before, const float* column_scale, ptrdiff_t last, Vec (&scale)[N]) {
+  if (factor == before) return;
+  before = factor;
+#pragma GCC unroll 8
+  for (int n = 0; n < N; n++) scale[n] = mul(load(column_scale + (n + 1 < N ? n * kLanes : last)), set1(factor));
+}
+
+template <bool Average, int N, bool Left>
 SN_FLATTEN void pool_strip(const PoolPlanes& a, const Strip& s, int begin, int end) {
   const PoolWindow& window = a.window;
   const Vec padding = set1(Average ? 0.0f : -INFINITY), lower = set1(window.lower);
   int limited = window.lower > -INFINITY;
-  const LastLane last_before = lane_for_last(3 - static_cast<int>((N - 1) * kLanes - s.last));
   const ptrdiff_t width = a.width, output_width = a.output_width, last = s.last;
-  const int top = 2 * begin - a.pad_y, height = a.height, count = end - begin;
+  const int top = 2 * begin - a.pad_y, rows_below = a.height - top - 2 * (end - begin) + 1;
+  const float* const column_scale = Average ? window.column_scale + s.column : nullptr;
+  const float* const row_scale_begin = Average ? window.row_scale + begin : nullptr;
+  float factor = NAN;
   Vec scale[N];
 #pragma GCC unroll 8
-  for (int n = 0; n < N; n++) {
-    scale[n] = Average ? load(window.column_scale + s.column + (n + 1 < N ? n * kLanes : last)) : padding;
-  }
+  for (int n = 0; n < N; n++) scale[n] = padding;
   const float* input = a.input + top * width + 2 * s.column;
   float* output = a.output + begin * output_width + s.column;
   const ptrdiff_t input_stride = a.input_stride, output_stride = a.output_stride;
   for (int channel = a.channels; channel > 0; channel--, input += input_stride, output += output_stride) {
     pin_value(limited);
     // Of the row that two rows of windows share.
-    Vec shared[N];
+    Vec shared[N], sums[N];
     if (top >= 0) {
-      PoolRow<Average, N, Whole> row(input, padding, s.left);
+      PoolRow<Average, N, Left> row(input, padding);
 #pragma GCC unroll 8
-      for (int n = 0; n < N; n++) shared[n] = row.next(n, input, last, last_before);
+      for (int n = 0; n < N; n++) shared[n] = row.next(n, last);
     } else {
 #pragma GCC unroll 8
       for (int n = 0; n < N; n++) shared[n] = padding;
     }
     const float* middle = input + width;
+    const float* row_scale = row_scale_begin;
     float* out = output;
-    const float* row_scale = window.row_scale + begin;
-    for (int y = 0; y < count; y++, middle += 2 * width, out += output_width) {
-      const float* below = middle + width;
-      Vec sums[N];
-      const int left = height - (top + 2 * y + 1);
-      if (left > 1) {
-        PoolRow<Average, N, Whole> first(middle, padding, s.left), second(below, padding, s.left);
+    for (int left = end - begin - 1; left > 0; left--) {
+      PoolRow<Average, N, Left> first(middle, padding), second(middle + width, padding);
 #pragma GCC unroll 8
-        for (int n = 0; n < N; n++) {
-          const Vec above = join_values<Average>(shared[n], first.next(n, middle, last, last_before));
-          shared[n] = second.next(n, below, last, last_before);
-          sums[n] = join_values<Average>(above, shared[n]);
-        }
-      } else if (left > 0) {
-        PoolRow<Average, N, Whole> first(middle, padding, s.left);
-#pragma GCC unroll 8
-        for (int n = 0; n < N; n++) {
-          sums[n] = join_values<Average>(shared[n], first.next(n, middle, last, last_before));
-        }
-      } else {
-#pragma GCC unroll 8
-        for (int n = 0; n < N; n++) sums[n] = shared[n];
+      for (int n = 0; n < N; n++) {
+        const Vec above = join_values<Average>(shared[n], first.next(n, last));
+        shared[n] = second.next(n, last);
+        sums[n] = join_values<Average>(above, shared[n]);
       }
-      if constexpr (Average) {
-        const Vec factor = set1(*row_scale++);
-#pragma GCC unroll 8
-        for (int n = 0; n < N; n++) sums[n] = mul(sums[n], mul(factor, scale[n]));
-      }
-      if (limited) {
-#pragma GCC unroll 8
-        for (int n = 0; n < N; n++) sums[n] = max(sums[n], lower);
-      }
-#pragma GCC unroll 8
-      for (int n = 0; n < N; n++) store(out + (n + 1 < N ? n * kLanes : last), sums[n]);
+      if (Average) scale_row(*row_scale++, factor, column_scale, last, scale);
+      finish_windows<Average>(sums, scale, lower, limited, out, last);
+      middle += 2 * width;
+      out += output_width;
     }
+    // The windows of the last row may stick out.
+    if (rows_below > 0) {
+      PoolRow<Average, N, Left> row(middle, padding);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) shared[n] = join_values<Average>(shared[n], row.next(n, last));
+    }
+    if (rows_below > 1) {
+      PoolRow<Average, N, Left> row(middle + width, padding);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) shared[n] = join_values<Average>(shared[n], row.next(n, last));
+    }
+    if (Average) scale_row(*row_scale, factor, column_scale, last, scale);
+    finish_windows<Average>(shared, scale, lower, limited, out, last);
   }
 }
 
 using PoolStrip = void (*)(const PoolPlanes&, const Strip&, int, int);
 
-template <bool Average, int N, bool Whole>
+template <bool Average, bool Left, int N>
 constexpr PoolStrip pool_strip_if_any() {
-  if constexpr (is_strip(N, kStripVectors, Whole)) return pool_strip<Average, N, Whole>;
+  // Only the first strip may be narrow, when it is all.
+  if constexpr (is_strip(N, kStripVectors, Left)) return pool_strip<Average, N, Left>;
   return nullptr;
 }
 
 // Of N vectors at N - 1.
-template <bool Average, bool Whole, class Sequence = Indices<kStripVectors>>
+template <bool Average, bool Left, class Sequence = Indices<kStripVectors>>
 struct PoolStrips;
-template <bool Average, bool Whole, int... N>
-struct PoolStrips<Average, Whole, std::integer_sequence<int, N...>> {
-  static constexpr PoolStrip of[] = {pool_strip_if_any<Average, N + 1, Whole>()...};
+template <bool Average, bool Left, int... N>
+struct PoolStrips<Average, Left, std::integer_sequence<int, N...>> {
+  static constexpr PoolStrip of[] = {pool_strip_if_any<Average, Left, N + 1>()...};
 };
 
 template <bool Average>
 inline void pool_strips(const PoolPlanes& a, int begin, int end) {
   each_strip(a.output_width, kStripVectors, [&](const Strip& s, int n) {
-    const bool whole = s.left && s.right;
-    (whole ? PoolStrips<Average, true>::of : PoolStrips<Average, false>::of)[n - 1](a, s, begin, end);
+    (s.left ? PoolStrips<Average, true>::of : PoolStrips<Average, false>::of)[n - 1](a, s, begin, end);
   });
 }
 
