@@ -9,6 +9,16 @@ export const dtypeBits = {
 
 export type Dtype = keyof typeof dtypeBits;
 
+/** Of a tensor. undefined above 2^53 - 1, where the product would be rounded. */
+export function sizeInBits(shape: readonly number[], dtype: Dtype): number | undefined {
+  let bits = dtypeBits[dtype];
+  for (const n of shape) {
+    bits *= n;
+    if (!Number.isSafeInteger(bits)) return undefined;
+  }
+  return bits;
+}
+
 export interface StoredTensor {
   dtype: Dtype;
   shape: number[];

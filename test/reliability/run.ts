@@ -8,7 +8,17 @@
 import { spawnSync } from 'node:child_process';
 import type { Measure } from './measure';
 
-export const names = ['memory', 'exits', 'event-loop', 'abort', 'allocations', 'weights', 'images', 'pool'] as const;
+export const names = [
+  'memory',
+  'exits',
+  'event-loop',
+  'abort',
+  'allocations',
+  'weights',
+  'readers',
+  'images',
+  'pool',
+] as const;
 
 export interface Line {
   name: string;

@@ -1,7 +1,24 @@
+import { ShuffleNetError } from '../../errors';
 import type { Source, StoredFile } from '../stored';
+import { isNpz, readNpz } from './npz';
+import { isPickle, isTorchZip, readTorchPickles, readTorchZip } from './pytorch';
 import { readSafetensors } from './safetensors';
+import { isZip, Zip } from './zip';
 
 /** Reads a weights file of any format, which its first bytes tell. Rejects with ERR_WEIGHTS_FORMAT. */
-export function readStored({ bytes, file }: Source): Promise<StoredFile> {
-  return Promise.resolve({ format: 'safetensors', ...readSafetensors(bytes, file) });
+export async function readStored(source: Source): Promise<StoredFile> {
+  const { bytes, file } = source;
+  if (isZip(bytes)) return readZip(source);
+  if (isPickle(bytes)) return readTorchPickles(bytes, file);
+  return { format: 'safetensors', ...readSafetensors(bytes, file) };
+}
+
+async function readZip(source: Source): Promise<StoredFile> {
+  const zip = await Zip.open(source);
+  if (isTorchZip(zip)) return readTorchZip(zip, source.file);
+  if (isNpz(zip)) return readNpz(zip, source.file);
+  throw new ShuffleNetError(
+    'ERR_WEIGHTS_FORMAT',
+    `${source.file}: a zip file with neither PyTorch's data.pkl nor NumPy's .npy files`,
+  );
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { ShuffleNetError } from '../../errors';
 import { describe, formatShape, isObject, parseJson, quote } from '../json';
-import { dtypeBits, type Dtype, type StoredTensor } from '../stored';
+import { dtypeBits, sizeInBits, type Dtype, type StoredTensor } from '../stored';
 
 export interface Safetensors {
   /** `__metadata__`, empty if the file has none. No prototype: only the file's own keys. */
@@ -80,7 +80,7 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
         `${tensor}: data_offsets [${begin}, ${end}] must ascend within the file's ${data.byteLength} bytes of data`,
       );
     }
-    const bits = sizeInBits(shape, dtypeBits[dtype as Dtype]);
+    const bits = sizeInBits(shape, dtype as Dtype);
     if (bits !== (end - begin) * 8) {
       const size = bits === undefined ? 'more than 2^53 bits' : `${bits / 8} bytes`;
       throw malformed(`${tensor}: ${dtype} ${formatShape(shape)} takes ${size}, data_offsets span ${end - begin}`);
@@ -106,14 +106,4 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
-}
-
-/** undefined above 2^53 - 1, where the product would be rounded. */
-function sizeInBits(shape: number[], elementBits: number): number | undefined {
-  let bits = elementBits;
-  for (const n of shape) {
-    bits *= n;
-    if (!Number.isSafeInteger(bits)) return undefined;
-  }
-  return bits;
 }

@@ -1,0 +1,20 @@
+/** What a file may make its reader allocate beyond the file's own bytes: taken before every allocation. */
+export class Allowance {
+  #left: number;
+
+  constructor(
+    private readonly bytes: number,
+    /** The error when there is no more. */
+    private readonly exceeded: (detail: string) => Error,
+  ) {
+    this.#left = bytes;
+  }
+
+  take(bytes: number, what: string): void {
+    this.#left -= bytes;
+    if (!(this.#left >= 0)) throw this.exceeded(`${what} would take more than the ${this.bytes} bytes allowed`);
+  }
+}
+
+/** Copied or inflated tensors: half as many again as the largest ShuffleNet has in float32. */
+export const tensorAllowance = 40 * 2 ** 20;

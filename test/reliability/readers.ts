@@ -1,0 +1,220 @@
+/**
+ * Readers of weights files against damaged and hostile ones: an error of this package's, or tensors as long as their
+ * shapes say. Never a crash, another error, a second, or 64 MB above the file's size.
+ *
+ *   node dist/test/reliability/run.js readers
+ *   READER=pytorch SEEDS=1000000 FIRST_SEED=0 node dist/test/reliability/run.js --here readers
+ *
+ * The second form mutates that many times, for one reader. A new reader is a line in `readers`: the files that it is to
+ * start from, small and of every kind that it knows, in test/fixtures/checkpoints/.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { ShuffleNetError } from '../../lib';
+import { readStored } from '../../lib/weights/formats/read';
+import { sizeInBits, type StoredFile } from '../../lib/weights/stored';
+import { root, round, seeded, within, type Outcome } from './measure';
+
+const checkpoints = path.join(root, 'test/fixtures/checkpoints');
+
+/** Where each reader starts from: a folder of fixtures, and which files of it. */
+const readers: Readonly<Record<string, { folder: string; files: RegExp }>> = {
+  pytorch: { folder: 'readers', files: /\.(pt|pth\.tar)$/ },
+  npz: { folder: 'readers', files: /^arrays.*\.npz$/ },
+};
+
+const codes = ['ERR_WEIGHTS_FORMAT', 'ERR_WEIGHTS_TENSOR', 'ERR_WEIGHTS_VALUE', 'ERR_FILE'];
+const mostMilliseconds = 1000;
+const mostMegabytes = 64;
+
+interface Sample {
+  name: string;
+  bytes: Uint8Array;
+}
+
+function samples(reader: string): Sample[] {
+  const { folder, files } = readers[reader]!;
+  const from = path.join(checkpoints, folder);
+  const names = readdirSync(from).filter((name) => files.test(name));
+  return names.map((name) => ({ name, bytes: new Uint8Array(readFileSync(path.join(from, name))) }));
+}
+
+/** Numbers at which something often happens. */
+const edges = [
+  ...[0n, 1n, 2n, 3n, 4n, 7n, 8n, 0x7fn, 0x80n, 0xfen, 0xffn, 0x100n, 0x7fffn, 0x8000n, 0xffffn, 0x10000n],
+  ...[31n, 32n, 40n, 53n, 62n, 63n, 64n].flatMap((power) => [2n ** power - 1n, 2n ** power, 2n ** power + 1n]),
+];
+
+/** One to four changes: bytes, numbers of 1 to 8 bytes, pieces of another file or of this one, and cuts. */
+function mutate(sample: Uint8Array, others: readonly Sample[], random: () => number): Uint8Array {
+  let bytes = Buffer.from(sample);
+  const below = (n: number) => Math.floor(random() * n);
+  const piece = (of: Uint8Array) => {
+    const from = below(of.length);
+    return of.subarray(from, from + 1 + below(random() < 0.8 ? 16 : of.length));
+  };
+  for (let changes = 1 + below(4); changes > 0 && bytes.length > 0; changes--) {
+    const at = below(bytes.length);
+    const kind = below(10);
+    if (kind < 3) {
+      bytes[at]! ^= 1 + below(255);
+    } else if (kind === 3) {
+      bytes[at]! ^= 1 << below(8);
+    } else if (kind < 6) {
+      const value = Buffer.alloc(8);
+      value.writeBigUInt64LE(BigInt.asUintN(64, edges[below(edges.length)]! * (random() < 0.2 ? -1n : 1n)));
+      const number = value.subarray(0, 2 ** below(4));
+      if (random() < 0.3) number.reverse();
+      bytes.set(number.subarray(0, bytes.length - at), at);
+    } else if (kind === 6) {
+      const other = piece(random() < 0.5 ? bytes : others[below(others.length)]!.bytes);
+      bytes.set(other.subarray(0, bytes.length - at), at);
+    } else if (kind === 7) {
+      const other = piece(random() < 0.5 ? bytes : others[below(others.length)]!.bytes);
+      bytes = Buffer.concat([bytes.subarray(0, at), other, bytes.subarray(at)]);
+    } else if (kind === 8) {
+      bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + piece(bytes).length)]);
+    } else {
+      bytes = Buffer.from(random() < 0.5 ? bytes.subarray(0, at) : bytes.subarray(at));
+    }
+  }
+  return bytes;
+}
+
+/** Throws unless every tensor is as long as its shape says. */
+function checkTensors({ tensors, metadata }: StoredFile): void {
+  for (const [name, { dtype, shape, bytes }] of tensors) {
+    const bits = sizeInBits(shape, dtype);
+    if (bits !== 8 * bytes.length) throw new Error(`${name}: ${dtype} [${shape}] in ${bytes.length} bytes`);
+  }
+  if (Object.values(metadata).some((text) => typeof text !== 'string')) throw new Error('metadata that is no text');
+}
+
+function contents({ tensors }: StoredFile): string {
+  const values = [...tensors].map(([name, { dtype, shape, bytes }]) => [name, dtype, shape, Buffer.from(bytes)]);
+  return JSON.stringify(values);
+}
+
+/** Feeds one reader, and keeps what came of it. */
+class Trial {
+  readonly outcomes: Record<string, number> = {};
+  readonly broken: string[] = [];
+  slowest = 0;
+
+  constructor(private readonly reader: string) {}
+
+  /** `sound` are the contents of the file before it was damaged. False when there is nothing more to learn. */
+  async read(bytes: Uint8Array, what: string, sound?: string): Promise<boolean> {
+    let milliseconds = Infinity;
+    let outcome = '';
+    // The machine may be busy with other things: what is slow is slow each time.
+    for (let attempt = 0; attempt < 3 && milliseconds > mostMilliseconds; attempt++) {
+      const from = performance.now();
+      outcome = await this.#outcome(bytes, what, sound);
+      milliseconds = Math.min(milliseconds, performance.now() - from);
+    }
+    this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
+    this.slowest = Math.max(this.slowest, milliseconds);
+    if (milliseconds > mostMilliseconds) this.broken.push(`${this.reader}, ${what}: ${round(milliseconds)} ms`);
+    return this.broken.length < 20;
+  }
+
+  async #outcome(bytes: Uint8Array, what: string, sound: string | undefined): Promise<string> {
+    try {
+      const file = await within(20_000, what, readStored({ file: 'x', bytes }));
+      checkTensors(file);
+      return sound === contents(file) ? 'identical' : 'other tensors';
+    } catch (error) {
+      if (error instanceof ShuffleNetError && codes.includes(error.code)) return error.code;
+      this.broken.push(`${this.reader}, ${what}: ${error instanceof Error ? error.stack : String(error)}`);
+      return 'broken';
+    }
+  }
+}
+
+interface Extent {
+  /** Cuts of every file; one in so many of 200. */
+  cutStep: number;
+  /** Of one byte, over all files. */
+  flips: number;
+  mutations: number;
+  firstSeed: number;
+  /** After which no more mutations are made. */
+  milliseconds: number;
+}
+
+async function attack(
+  reader: string,
+  { cutStep, flips, mutations, firstSeed, milliseconds }: Extent,
+): Promise<Outcome> {
+  const trial = new Trial(reader);
+  const sound = samples(reader);
+  if (sound.length === 0) return { figures: {}, broken: [`${reader}: no files to start from`] };
+  const soundContents: string[] = [];
+  for (const { name, bytes } of sound) {
+    soundContents.push(await readStored({ file: name, bytes }).then(contents, (error: unknown) => String(error)));
+    for (let i = 0; i < 20; i++) await readStored({ file: name, bytes }).catch(() => {});
+  }
+  gc!();
+  const before = process.memoryUsage.rss();
+  const deadline = performance.now() + milliseconds;
+
+  for (const [i, { name, bytes }] of sound.entries()) {
+    for (let cut = 0; cut < 200; cut += cutStep) {
+      const length = Math.floor((cut * bytes.length) / 200);
+      if (!(await trial.read(bytes.subarray(0, length), `${name} cut to ${length} bytes`, soundContents[i]))) break;
+    }
+  }
+  const random = seeded(6);
+  for (let i = 0; i < flips; i++) {
+    const { name, bytes } = sound[i % sound.length]!;
+    const changed = Uint8Array.from(bytes);
+    changed[Math.floor(random() * bytes.length)]! ^= 1 + Math.floor(random() * 255);
+    if (!(await trial.read(changed, `flip ${i} of seed 6, of ${name}`, soundContents[i % sound.length]))) break;
+  }
+  let seed = firstSeed;
+  for (; seed < firstSeed + mutations && performance.now() < deadline; seed++) {
+    const i = seed % sound.length;
+    const bytes = mutate(sound[i]!.bytes, sound, seeded(seed));
+    if (!(await trial.read(bytes, `seed ${seed}, of ${sound[i]!.name}`, soundContents[i]))) break;
+    // The last of them is what a process was at that had to be killed.
+    if (seed % 5000 === 0) process.stderr.write(`${reader}: seed ${seed}\n`);
+  }
+
+  gc!();
+  const grownMB = (process.memoryUsage.rss() - before) / 1e6;
+  const peakMB = process.resourceUsage().maxRSS / 1e3 - before / 1e6;
+  if (!(grownMB <= mostMegabytes)) trial.broken.push(`${reader}: ${round(grownMB)} MB more resident memory`);
+  const { outcomes, slowest, broken } = trial;
+  const sizes = { files: sound.length, flips, mutations: seed - firstSeed };
+  return {
+    figures: { ...sizes, outcomes, slowestMs: round(slowest), grownMB: round(grownMB), peakMB: round(peakMB) },
+    broken,
+  };
+}
+
+/** An integer from the environment. */
+function given(name: string, otherwise: number): number {
+  return Number(process.env[name] ?? otherwise);
+}
+
+export async function measure(short: boolean): Promise<Outcome> {
+  const names = Object.keys(readers).filter((name) => name === (process.env['READER'] ?? name));
+  const extent: Extent = short
+    ? { cutStep: 20, flips: 500, mutations: Infinity, firstSeed: 0, milliseconds: 10_000 / names.length }
+    : {
+        cutStep: 1,
+        flips: 20_000,
+        mutations: given('SEEDS', 100_000),
+        firstSeed: given('FIRST_SEED', 0),
+        milliseconds: Infinity,
+      };
+  const figures: Record<string, unknown> = {};
+  const broken: string[] = [];
+  for (const name of names) {
+    const outcome = await attack(name, extent);
+    figures[name] = outcome.figures;
+    broken.push(...outcome.broken);
+  }
+  return { figures, broken };
+}
