@@ -21,4 +21,5 @@ export type { Padding } from './network/layers';
 export type { Groups, NetworkOptions, Variant } from './network/options';
 export type { Network, Stage, Unit } from './network/table';
 export { exportOnnx, type ExportOnnxOptions } from './onnx/export';
+export { convertWeights, type ConvertOptions } from './weights/convert';
 export type { WeightsOptions } from './weights/load';

@@ -200,8 +200,7 @@ export class ShuffleNet implements AsyncDisposable {
       };
       return new ShuffleNet(native, graph, loaded, backend, limitPixels === undefined ? {} : { limitPixels });
     } catch (error) {
-      if (!(error instanceof ShuffleNetError && error.code.startsWith('ERR_WEIGHTS'))) throw error;
-      throw new ShuffleNetError(error.code, withFileNames(error.message, loaded), { cause: error.cause });
+      throw withFileNames(error, loaded);
     }
   }
 

@@ -1,9 +1,9 @@
 import { imageSides, type ImageSize } from '../network/complexity';
 import { buildGraph } from '../network/graph';
-import type { NetworkOptions } from '../network/options';
 import { networkOptions } from '../network/table';
 import { check, checkFields, integer, type Check } from '../network/validate';
-import { loadWeights, type Weights, type WeightsOptions } from '../weights/load';
+import { loadWeights, type WeightsOptions } from '../weights/load';
+import { writeMetadata } from '../weights/metadata';
 
 /** Of exportOnnx(). */
 export interface ExportOnnxOptions extends WeightsOptions {
@@ -54,7 +54,7 @@ export async function exportOnnx(
   return encodeModel({
     graph: onnxGraph(buildGraph(network), tensors, size),
     version,
-    metadata: metadata(loaded, networkOptions(network)),
+    metadata: writeMetadata(loaded, networkOptions(network)),
   });
 }
 
@@ -63,19 +63,4 @@ function checkSize(size: Required<ImageSize>): void {
   checkFields('size', 'size.', size, { height: side, width: side });
   check('size.height', size.height, side);
   check('size.width', size.width, side);
-}
-
-function metadata({ preprocess, labels, synsets, source, license, accuracy }: Weights, config: NetworkOptions) {
-  const texts = {
-    'shufflenet.version': '1',
-    'shufflenet.config': JSON.stringify(config),
-    'shufflenet.preprocess': JSON.stringify(preprocess),
-    'shufflenet.labels': labels && JSON.stringify(labels),
-    'shufflenet.synsets': synsets && JSON.stringify(synsets),
-    'shufflenet.source': source,
-    'shufflenet.accuracy': accuracy,
-    license,
-  };
-  const present = (entry: [string, string | undefined]): entry is [string, string] => entry[1] !== undefined;
-  return Object.fromEntries(Object.entries(texts).filter(present));
 }

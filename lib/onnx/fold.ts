@@ -2,8 +2,8 @@ import { ShuffleNetError } from '../errors';
 import { buildGraph } from '../network/graph';
 import type { Layer } from '../network/layers';
 import { networkOptions, resolveNetwork, type Network } from '../network/table';
-import type { Weights } from '../weights/load';
-import { floatValues } from './values';
+import { withFileNames, type Weights } from '../weights/load';
+import { floatValues } from '../weights/values';
 
 /** A network that has no batch norm, and its tensors by canonical name. */
 export interface FoldedWeights {
@@ -16,10 +16,18 @@ export interface FoldedWeights {
  * variant says `batchNorm: false`, and that network's tensors. Throws ERR_WEIGHTS_VALUE for values that are not finite
  * and variances that are not positive.
  */
-export function foldBatchNorm({ network, tensors: stored, file }: Weights): FoldedWeights {
+export function foldBatchNorm(weights: Weights): FoldedWeights {
+  try {
+    return fold(weights);
+  } catch (error) {
+    throw withFileNames(error, weights);
+  }
+}
+
+function fold({ network, tensors: stored }: Weights): FoldedWeights {
   const { variant } = network;
   const tensors = new Map<string, Float32Array>();
-  const read = (name: string) => floatValues(stored[name]!, name, file);
+  const read = (name: string) => floatValues(stored[name]!, name);
   const { layers } = buildGraph(network);
   layers.forEach((layer, index) => {
     if (layer.op !== 'conv' && layer.op !== 'fullyConnected') return;
@@ -31,7 +39,7 @@ export function foldBatchNorm({ network, tensors: stored, file }: Weights): Fold
       if (bias) tensors.set(`${layer.name}.bias`, bias);
       return;
     }
-    const channels = batchNorm(norm, read, file);
+    const channels = batchNorm(norm, read);
     tensors.set(layer.weight, scaleRows(weight, channels));
     tensors.set(
       `${layer.name}.bias`,
@@ -56,7 +64,6 @@ export function foldBatchNorm({ network, tensors: stored, file }: Weights): Fold
 function batchNorm(
   { gamma, beta, mean, variance, epsilon }: Extract<Layer, { op: 'batchNorm' }>,
   read: (name: string) => Float32Array,
-  file: string,
 ): { factor: number; mean: number; beta: number }[] {
   const [means, variances] = [read(mean), read(variance)];
   const gammas = gamma === undefined ? undefined : read(gamma);
@@ -65,7 +72,7 @@ function batchNorm(
     if (value <= 0) {
       throw new ShuffleNetError(
         'ERR_WEIGHTS_VALUE',
-        `${file}: tensor '${variance}' holds ${value} at index ${c}; variances must be positive`,
+        `tensor '${variance}' holds ${value} at index ${c}; variances must be positive`,
       );
     }
     return {

@@ -208,13 +208,15 @@ function readFamily(
   return { ...recognised, family: found.name, license };
 }
 
-/** A message of the addon, which knows canonical names, with the file's name for its tensor. */
-export function withFileNames(message: string, { file, renamed }: Weights): string {
-  const named = message.replace(/tensor '([^']+)'/, (text, name: string) => {
+/** An error about a value of a tensor, of what knows canonical names only, with the file and its own name. */
+export function withFileNames(error: unknown, { file, renamed }: Weights): unknown {
+  if (!(error instanceof ShuffleNetError && error.code.startsWith('ERR_WEIGHTS'))) return error;
+  const message = error.message.replace(/tensor '([^']+)'/, (text, name: string) => {
     const from = renamed.get(name);
     return from === undefined ? text : `tensor ${quote(from)} (${name})`;
   });
-  return `${file}: ${named}`;
+  const cause = error.cause === undefined ? undefined : { cause: error.cause };
+  return new ShuffleNetError(error.code, `${file}: ${message}`, cause);
 }
 
 function mergeNetwork(file: NetworkOptions = {}, own: NetworkOptions | undefined): NetworkOptions {

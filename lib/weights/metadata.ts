@@ -72,6 +72,26 @@ export function readMetadata(metadata: Record<string, string>, file: string): Fi
   };
 }
 
+/** What readMetadata() reads, for a file of this network. */
+export function writeMetadata(
+  { preprocess, labels, synsets, family, source, license, accuracy }: Omit<FileMetadata, 'network'>,
+  network: NetworkOptions,
+): Record<string, string> {
+  const texts = {
+    'shufflenet.version': '1',
+    'shufflenet.config': JSON.stringify(network),
+    'shufflenet.preprocess': JSON.stringify(preprocess),
+    'shufflenet.labels': labels && JSON.stringify(labels),
+    'shufflenet.synsets': synsets && JSON.stringify(synsets),
+    'shufflenet.family': family,
+    'shufflenet.source': source,
+    'shufflenet.accuracy': accuracy,
+    license,
+  };
+  const present = (entry: [string, string | undefined]): entry is [string, string] => entry[1] !== undefined;
+  return Object.fromEntries(Object.entries(texts).filter(present));
+}
+
 /** Makes the error that names where the value comes from. */
 export type ErrorMaker = (detail: string, options?: { cause: unknown }) => ShuffleNetError;
 

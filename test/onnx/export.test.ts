@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url';
 import { describe, it } from 'node:test';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { exportOnnx, ShuffleNet, type ExportOnnxOptions, type NetworkOptions } from '../../lib';
-import { floatValues } from '../../lib/onnx/values';
 import { difference, noise, root, runScript } from '../model/files';
 import { failure, float32, smallOptions, smallTensors, writeSafetensors, type Source } from '../weights/files';
 import { randomWeights } from './runtime';
@@ -171,41 +170,5 @@ describe('exportOnnx()', () => {
       await exportOnnx();
       console.log(before, loaded());`);
     assert.deepEqual([stdout, stderr], ['false true\n', '']);
-  });
-});
-
-describe('stored values become float32', () => {
-  const bits = (...values: number[]) => new Uint8Array(Uint16Array.from(values).buffer);
-
-  it('F16, computed with numpy', () => {
-    const bytes = bits(0x3c00, 0xc000, 0x3555, 0x7bff, 0x0001, 0x8001, 0x03ff, 0x0400, 0x0000);
-    const values = [1, -2, 0.333251953125, 65504, 2 ** -24, -(2 ** -24), 6.097555160522461e-5, 6.103515625e-5, 0];
-    assert.deepEqual(floatValues({ dtype: 'F16', bytes }, 'x', 'file'), Float32Array.from(values));
-  });
-
-  it('BF16: the upper half of a float32', () => {
-    const bytes = bits(0x3f80, 0xc000, 0x3eab, 0x0001);
-    const values = [1, -2, 0.333984375, 2 ** -133];
-    assert.deepEqual(floatValues({ dtype: 'BF16', bytes }, 'x', 'file'), Float32Array.from(values));
-  });
-
-  it('at any address', () => {
-    const values = Float32Array.of(1, -1.5, 3.4e38, 2 ** -126, 0.1);
-    const memory = Buffer.alloc(values.byteLength + 1);
-    memory.set(new Uint8Array(values.buffer), 1);
-    assert.deepEqual(floatValues({ dtype: 'F32', bytes: memory.subarray(1) }, 'x', 'file'), values);
-  });
-
-  it('but not where they are not finite', () => {
-    for (const [dtype, value, words] of [
-      ['F16', 0x7c00, 'Infinity'],
-      ['F16', 0xfc00, '-Infinity'],
-      ['F16', 0xfc01, 'NaN'],
-      ['BF16', 0x7f80, 'Infinity'],
-      ['BF16', 0x7fc0, 'NaN'],
-    ] as const) {
-      const read = () => floatValues({ dtype, bytes: bits(0, value) }, 'x', 'file');
-      assert.throws(read, failure('ERR_WEIGHTS_VALUE', `file: tensor 'x' holds ${words} at index 1`));
-    }
   });
 });

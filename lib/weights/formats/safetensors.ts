@@ -107,3 +107,31 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 }
+
+/**
+ * A safetensors file, the same for the same tensors and texts. Tensors of wide elements come first, else in the order
+ * given, so that every one lies at a multiple of its elements' size, as other readers want it.
+ */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const sorted = [...tensors].sort(([, a], [, b]) => dtypeBits[b.dtype] - dtypeBits[a.dtype]);
+  let end = 0;
+  const entries = sorted.map(([name, { dtype, shape, bytes }]): [string, unknown] => {
+    const begin = end;
+    end += bytes.byteLength;
+    return [name, { dtype, shape, data_offsets: [begin, end] }];
+  });
+  const json = Buffer.from(JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...entries])));
+  const headerLength = Math.ceil(json.length / 8) * 8;
+  const file = new Uint8Array(8 + headerLength + end).fill(0x20, 8, 8 + headerLength);
+  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
+  file.set(json, 8);
+  let at = 8 + headerLength;
+  for (const [, { bytes }] of sorted) {
+    file.set(bytes, at);
+    at += bytes.byteLength;
+  }
+  return file;
+}
