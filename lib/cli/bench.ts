@@ -8,6 +8,7 @@ import { columns, millions, print, printable, reportText, toJson } from './outpu
 
 export interface BenchCommandOptions {
   weights?: string;
+  family?: string;
   precision?: Precision;
   size?: Required<ImageSize>;
   seconds?: number;
@@ -44,14 +45,21 @@ export interface BenchRow {
 
 /** Measures the time of an image, and what more cores bring. */
 export async function benchCommand(options: BenchCommandOptions): Promise<void> {
-  const { weights, precision = 'fp32', size = { height: 224, width: 224 }, seconds = 2, json = false } = options;
-  const alone = await ShuffleNet.load(weights, { precision });
+  const {
+    weights,
+    family,
+    precision = 'fp32',
+    size = { height: 224, width: 224 },
+    seconds = 2,
+    json = false,
+  } = options;
+  const alone = await ShuffleNet.load(weights, { family, precision });
   const { network, backend } = alone;
   const input = noise(size);
   const cores: BenchRow[] = [];
   for (const count of coreCounts(backend.processors)) {
     if (process.stderr.isTTY) reportText(`measuring ${count} of ${backend.processors} cores ...`);
-    const model = count === 1 ? alone : await ShuffleNet.load(weights, { threads: count, precision });
+    const model = count === 1 ? alone : await ShuffleNet.load(weights, { family, threads: count, precision });
     const { times, rate } = await measure(model, input, 1, seconds);
     const imagesPerSecond = count === 1 ? rate : (await measure(alone, input, count, seconds)).rate;
     cores.push({ cores: count, median: median(times), fastest: Math.min(...times), imagesPerSecond });

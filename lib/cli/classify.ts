@@ -10,6 +10,7 @@ import { UsageError } from './usage-error';
 
 export interface ClassifyCommandOptions {
   weights?: string;
+  family?: string;
   labels?: string;
   top?: number;
   recursive?: boolean;
@@ -32,9 +33,9 @@ export async function classifyCommand(inputs: string[], options: ClassifyCommand
 }
 
 async function classify(inputs: string[], options: ClassifyCommandOptions, signal: AbortSignal): Promise<void> {
-  const { weights, top, json = false, format = json ? 'jsonl' : 'table', concurrency, threads = 1 } = options;
+  const { weights, family, top, json = false, format = json ? 'jsonl' : 'table', concurrency, threads = 1 } = options;
   const { labels, precision = 'fp32' } = options;
-  const { model } = await loadModel(weights, { labels, threads, precision, signal });
+  const { model } = await loadModel(weights, { family, labels, threads, precision, signal });
   const { classes } = model.network;
   if (top !== undefined && top > classes) throw new UsageError(`--top: expected 1 to ${classes}, got ${top}`);
 

@@ -10,6 +10,7 @@ import { samplesOfFolders, samplesOfList, type Samples, type TruthOptions } from
 
 export interface EvaluateCommandOptions {
   weights?: string;
+  family?: string;
   labels?: string;
   truth?: string;
   concurrency?: number;
@@ -32,8 +33,17 @@ export async function evaluateCommand(folder: string, options: EvaluateCommandOp
 }
 
 async function evaluate(folder: string, options: EvaluateCommandOptions, signal: AbortSignal): Promise<void> {
-  const { weights, labels: labelsFile, truth, concurrency, threads = 1, precision = 'fp32', json = false } = options;
-  const { model, synsets } = await loadModel(weights, { labels: labelsFile, threads, precision, signal });
+  const {
+    weights,
+    family,
+    labels: labelsFile,
+    truth,
+    concurrency,
+    threads = 1,
+    precision = 'fp32',
+    json = false,
+  } = options;
+  const { model, synsets } = await loadModel(weights, { family, labels: labelsFile, threads, precision, signal });
   const { labels } = model;
   const { classes: count } = model.network;
 

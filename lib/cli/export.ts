@@ -1,34 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { ShuffleNetError } from '../errors';
 import type { ImageSize } from '../network/complexity';
 import { exportOnnx } from '../onnx/export';
+import { replaceFile } from './replace-file';
 
 export interface ExportCommandOptions {
   onnx: string;
   weights?: string;
+  family?: string;
   size?: Required<ImageSize>;
 }
 
 /** Weights as an ONNX file. */
-export async function exportCommand({ onnx, weights, size }: ExportCommandOptions): Promise<void> {
-  await replaceFile(onnx, await exportOnnx(weights, size && { size }));
-}
-
-/** Writes all of a file or nothing: beside it first, then in its place. */
-async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  const failed = (detail: string, options?: { cause: unknown }) =>
-    new ShuffleNetError('ERR_FILE', `${file}: ${detail}`, options);
-  // A link stays one. Where there is no file yet, there is no path to resolve.
-  const target = await realpath(file).catch(() => file);
-  const stats = await stat(target).catch(() => undefined);
-  if (stats && !stats.isFile()) throw failed('is not a regular file, pass the path of a file to write');
-  const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    await writeFile(temporary, bytes, { flag: 'wx' });
-    await rename(temporary, target);
-  } catch (cause) {
-    await rm(temporary, { force: true });
-    throw failed(`cannot be written: ${(cause as Error).message}`, { cause });
-  }
+export async function exportCommand({ onnx, weights, family, size }: ExportCommandOptions): Promise<void> {
+  await replaceFile(onnx, await exportOnnx(weights, { family, ...(size && { size }) }));
 }

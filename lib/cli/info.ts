@@ -1,27 +1,44 @@
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { fromNative } from '../model/native-error';
 import { binding } from '../native/binding';
 import { complexity } from '../network/complexity';
 import { defaultVariant } from '../network/table';
+import { checkChecksum } from '../weights/convert';
 import { loadWeights } from '../weights/load';
 import { millions, print, printable, toJson } from './output';
 
+export interface InfoCommandOptions {
+  family?: string;
+  json?: boolean;
+}
+
 /** Prints what a weights file holds and what would run it. Without `file`: the package's own. */
-export async function infoCommand(given: string | undefined, { json = false }: { json?: boolean }): Promise<void> {
-  const { file, network, preprocess, labels, source, license, accuracy } = await loadWeights(given);
+export async function infoCommand(
+  given: string | undefined,
+  { family: wanted, json = false }: InfoCommandOptions,
+): Promise<void> {
+  const weights = await loadWeights(given, { family: wanted });
+  const { file, format, family, network, preprocess, labels, source, license, accuracy } = weights;
   const { variant, stages, ...architecture } = network;
   const changed = Object.entries(variant).filter(
     ([key, value]) => !isDeepStrictEqual(value, defaultVariant[key as keyof typeof defaultVariant]),
   );
   const { multiplyAdds, parameters } = complexity(network, preprocess.crop);
-  const bytes = (await stat(file)).size;
+  const contents = await readFile(file);
+  const bytes = contents.length;
+  const sha256 = createHash('sha256').update(contents).digest('hex');
+  checkChecksum(contents, weights);
   if (json) {
     const units = stages.map(({ stage, units }) => ({ stage, units: units.length, channels: units[0]!.out }));
     print(
       toJson({
         file,
         bytes,
+        sha256,
+        format,
+        family,
         network: { ...architecture, stages: units, variant: Object.fromEntries(changed) },
         labels: labels !== undefined,
         preprocess,
@@ -51,6 +68,9 @@ export async function infoCommand(given: string | undefined, { json = false }: {
   const facts: [string, string | undefined][] = [
     ['weights', file],
     ['size', `${(bytes / 1e6).toFixed(1)} MB`],
+    ['sha256', sha256],
+    ['format', format],
+    ['family', family],
     ['network', [`ShuffleNet ${scale}x, g = ${groups}`, ...extras.filter(Boolean)].join(', ')],
     ['variant', changed.map(([key, value]) => `${key} ${short(value)}`).join(', ') || undefined],
     ['channels', widths.join(', ')],

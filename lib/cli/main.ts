@@ -4,10 +4,11 @@ import { imageSides, type ImageSize } from '../network/complexity';
 import type { Groups } from '../network/options';
 import { benchCommand, type BenchCommandOptions } from './bench';
 import { classifyCommand, type ClassifyCommandOptions } from './classify';
+import { convertCommand, type ConvertCommandOptions } from './convert';
 import { evaluateCommand, type EvaluateCommandOptions } from './evaluate';
 import { exportCommand, type ExportCommandOptions } from './export';
 import { formats } from './formats';
-import { infoCommand } from './info';
+import { infoCommand, type InfoCommandOptions } from './info';
 import { report } from './output';
 import { profileCommand, type ProfileCommandOptions } from './profile';
 import { runCommand, type RunCommandOptions } from './run';
@@ -42,7 +43,13 @@ function imageSize(text: string): Required<ImageSize> {
   throw new InvalidArgumentError(`Expected HEIGHTxWIDTH such as 224x224, each from ${min} to ${max}.`);
 }
 
-const weights = () => new Option('--weights <file>', "safetensors file (default: the package's own weights)");
+const weights = () =>
+  new Option('--weights <file>', "weights, of any format and family that is known (default: the package's own)");
+const family = () =>
+  new Option(
+    '--family <name>',
+    'whose layout and conventions the weights have, such as megvii (default: as they look)',
+  );
 const labels = () =>
   new Option('--labels <file>', 'names of the classes, in order: text with a name or synset and name a line, or JSON');
 const threads = () => new Option('--threads <n>', 'threads per image').argParser(integer(1, 1024)).default(1);
@@ -68,6 +75,7 @@ Examples:
   $ shufflenet run --input images.npy --output logits.npy
   $ shufflenet evaluate photos/
   $ shufflenet table --groups 8 --scale 0.5
+  $ shufflenet convert 1.0x.pth.tar shufflenet.safetensors
   $ shufflenet info
   $ shufflenet profile --size 224x224
   $ shufflenet bench
@@ -90,6 +98,7 @@ Exit codes: 0 done, 1 work failed, 2 wrong usage, 130 stopped by Ctrl-C.`,
       ),
     )
     .addOption(weights())
+    .addOption(family())
     .addOption(labels())
     .addOption(new Option('--top <n>', 'classes for each image (default: 5)').argParser(integer(1, Infinity)))
     .option('-r, --recursive', 'take the subfolders of folders too')
@@ -133,6 +142,7 @@ Examples:
       new Option('--truth <file>', 'the folder holds the images of all classes, and this file tells the class of each'),
     )
     .addOption(weights())
+    .addOption(family())
     .addOption(labels())
     .addOption(
       new Option('--concurrency <n>', 'images at once (default: by the number of cores)').argParser(integer(1, 1024)),
@@ -161,6 +171,7 @@ Examples:
     .requiredOption('--input <file>', '.npy file to read: float32 [n, 3, height, width], sides of 32 to 4096')
     .requiredOption('--output <file>', '.npy file to write: float32 [n, classes]')
     .addOption(weights())
+    .addOption(family())
     .addOption(threads())
     .addOption(precision())
     .addHelpText(
@@ -196,6 +207,7 @@ Examples:
       '.onnx file to write: "input" is float32 [batch, 3, height, width], "logits" comes out',
     )
     .addOption(weights())
+    .addOption(family())
     .addOption(
       new Option('--size <HxW>', 'the only image size that the model takes (default: any)').argParser(imageSize),
     )
@@ -209,23 +221,52 @@ Examples:
     .action((options: ExportCommandOptions) => exportCommand(options));
 
   shufflenet
+    .command('convert')
+    .description('write weights of any format and family as a safetensors file that says all of itself')
+    .argument('<in>', 'weights, of any format and family that is known')
+    .argument('<out>', '.safetensors file to write')
+    .addOption(
+      new Option('--dtype <dtype>', 'of convolution and classifier weights (default: as they are)').choices([
+        'f32',
+        'f16',
+        'bf16',
+      ]),
+    )
+    .addOption(labels())
+    .addOption(family())
+    .addHelpText(
+      'after',
+      `
+Tensors get this package's names; the metadata hold the network with its conventions, preprocessing, class
+names, source, licence and a checksum of the tensors, which info looks at.
+
+Examples:
+  $ shufflenet convert 1.0x.pth.tar shufflenet.safetensors
+  $ shufflenet convert shufflenet.npz shufflenet.safetensors --dtype f16 --labels synset_words.txt`,
+    )
+    .action((input: string, output: string, options: ConvertCommandOptions) => convertCommand(input, output, options));
+
+  shufflenet
     .command('info')
     .description('print what a weights file holds and what would run it')
-    .argument('[file]', "safetensors file (default: the package's own weights)")
+    .argument('[file]', "weights, of any format and family that is known (default: the package's own)")
+    .addOption(family())
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
 Examples:
   $ shufflenet info
+  $ shufflenet info 1.0x.pth.tar
   $ shufflenet info my.safetensors --json`,
     )
-    .action((file: string | undefined, options: { json?: boolean }) => infoCommand(file, options));
+    .action((file: string | undefined, options: InfoCommandOptions) => infoCommand(file, options));
 
   shufflenet
     .command('profile')
     .description('print where the time of a run goes, layer by layer')
     .addOption(weights())
+    .addOption(family())
     .addOption(threads())
     .addOption(precision())
     .addOption(
@@ -251,6 +292,7 @@ Examples:
     .command('bench')
     .description('print how fast this machine is: time per image, what more cores bring, and a line to share')
     .addOption(weights())
+    .addOption(family())
     .addOption(precision())
     .addOption(new Option('--size <HxW>', 'height and width of the image (default: 224x224)').argParser(imageSize))
     .addOption(new Option('--seconds <s>', 'how long each measurement takes (default: 2)').argParser(seconds))

@@ -17,12 +17,17 @@ export async function loadModel(
     return { model, synsets: model.synsets };
   }
   const { labels, synsets } = await readLabels(file);
+  const model = await namingFile(file, ShuffleNet.load(weights, { ...options, labels }));
+  return { model, synsets: synsets ?? model.synsets };
+}
+
+/** What is wrong with class names is wrong with the file that they are from. */
+export async function namingFile<T>(file: string | undefined, result: Promise<T>): Promise<T> {
   try {
-    const model = await ShuffleNet.load(weights, { ...options, labels });
-    return { model, synsets: synsets ?? model.synsets };
+    return await result;
   } catch (error) {
-    const prefix = 'options.labels';
-    if (!(error instanceof ShuffleNetError && error.message.startsWith(prefix))) throw error;
+    const [prefix] = (error instanceof ShuffleNetError && /^options\.(?:labels|synsets)/.exec(error.message)) || [];
+    if (file === undefined || prefix === undefined || !(error instanceof ShuffleNetError)) throw error;
     throw new ShuffleNetError(error.code, file + error.message.slice(prefix.length), { cause: error });
   }
 }

@@ -5,6 +5,7 @@ import { columns, millions, print, printable, toJson } from './output';
 
 export interface ProfileCommandOptions {
   weights?: string;
+  family?: string;
   threads?: number;
   precision?: Precision;
   size?: Required<ImageSize>;
@@ -14,8 +15,8 @@ export interface ProfileCommandOptions {
 
 /** Prints where the time of a run goes, step by step. */
 export async function profileCommand(options: ProfileCommandOptions): Promise<void> {
-  const { weights, threads = 1, precision = 'fp32', size, runs, json = false } = options;
-  const model = await ShuffleNet.load(weights, { threads, precision });
+  const { weights, family, threads = 1, precision = 'fp32', size, runs, json = false } = options;
+  const model = await ShuffleNet.load(weights, { family, threads, precision });
   const profile = await model.profile({ ...size, ...(runs !== undefined && { runs }) });
   print(json ? toJson(profile) : format(profile));
 }

@@ -6,6 +6,7 @@ import { parameters } from '../network/parameters';
 import { networkOptions } from '../network/table';
 import { check, checkFields, oneOf, type Check } from '../network/validate';
 import { writeSafetensors } from './formats/safetensors';
+import { quote } from './json';
 import { loadWeights, withFileNames, type Weights, type WeightsOptions } from './load';
 import { checkNames, writeMetadata } from './metadata';
 import type { RawTensor } from './resolve';
@@ -66,13 +67,22 @@ export async function convertWeights(
     networkOptions(loaded.network),
   );
   const bytes = writeSafetensors(tensors, metadata);
-  return writeSafetensors(tensors, { ...metadata, [checksumKey]: checksum(bytes) });
+  return writeSafetensors(tensors, { ...metadata, 'shufflenet.checksum': checksum(bytes) });
 }
 
-export const checksumKey = 'shufflenet.checksum';
+/** Throws ERR_WEIGHTS_VALUE unless the tensors of a file are those that convertWeights() wrote, where it did. */
+export function checkChecksum(bytes: Uint8Array, { file, format, checksum: expected }: Weights): void {
+  if (format !== 'safetensors' || expected === undefined) return;
+  const found = checksum(bytes);
+  if (found === expected) return;
+  throw new ShuffleNetError(
+    'ERR_WEIGHTS_VALUE',
+    `${file}: the tensors are not those that were written: checksum ${found}, expected ${quote(expected)}`,
+  );
+}
 
 /** Of the tensors of a safetensors file, whatever its header says. */
-export function checksum(file: Uint8Array): string {
+function checksum(file: Uint8Array): string {
   const header = Number(Buffer.from(file.buffer, file.byteOffset, 8).readBigUInt64LE());
   return `sha256:${createHash('sha256')
     .update(file.subarray(8 + header))

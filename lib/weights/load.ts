@@ -23,7 +23,7 @@ export interface WeightsOptions {
    * Whose layout and conventions the file has, such as 'megvii', 'pytorchcv' or 'canonical' (this package's own names).
    * Default: told by the names, shapes and graph, or the paper's network as the file's metadata describe it.
    */
-  family?: string;
+  family?: string | undefined;
   /** Field by field, also within `variant`: what neither metadata nor family get right. */
   network?: NetworkOptions;
   /**
@@ -51,6 +51,8 @@ export interface Weights {
   source: string | undefined;
   license: string | undefined;
   accuracy: string | undefined;
+  /** Of the tensors, if convertWeights() wrote the file. */
+  checksum: string | undefined;
   /**
    * By canonical name, in PyTorch order (convolution [out, in/groups, kh, kw], fully connected [out, in]); in memory that
    * is nobody else's, views of the file's bytes where these lie so. Their values are not yet checked.

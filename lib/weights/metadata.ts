@@ -32,6 +32,8 @@ export interface FileMetadata {
   source: string | undefined;
   license: string | undefined;
   accuracy: string | undefined;
+  /** Of the tensors, as convertWeights() wrote them. */
+  checksum: string | undefined;
 }
 
 /**
@@ -69,12 +71,13 @@ export function readMetadata(metadata: Record<string, string>, file: string): Fi
     source: metadata['shufflenet.source'],
     license: metadata['license'],
     accuracy: metadata['shufflenet.accuracy'],
+    checksum: metadata['shufflenet.checksum'],
   };
 }
 
 /** What readMetadata() reads, for a file of this network. */
 export function writeMetadata(
-  { preprocess, labels, synsets, family, source, license, accuracy }: Omit<FileMetadata, 'network'>,
+  { preprocess, labels, synsets, family, source, license, accuracy }: Omit<FileMetadata, 'network' | 'checksum'>,
   network: NetworkOptions,
 ): Record<string, string> {
   const texts = {

@@ -145,6 +145,7 @@ test('reads all metadata, and copies what it gives', async () => {
     source: 'a test',
     license: 'MIT',
     accuracy: 'none',
+    checksum: undefined,
   });
   assert.deepEqual([network.groups, network.classes, network.shallow], [1, 3, true]);
   assert.deepEqual(valuesOf(tensors['fc.bias']!), Float32Array.of(0.125, 0.25, 0.375));

@@ -3,7 +3,7 @@ import { quote } from '../json';
 import type { StoredFile } from '../stored';
 import { familiesByNames } from './by-names';
 import { canonical } from './canonical';
-import type { Family, Recognised } from './family';
+import type { Family, Recognised, Resemblance } from './family';
 import { unwrapped } from './names';
 
 /** In the order in which they are tried. */
@@ -15,7 +15,12 @@ export const families: readonly Family[] = [canonical, ...familiesByNames];
  */
 export function recognise(file: StoredFile, name: string, wanted?: string): Recognised & { family: Family } {
   const family = wanted === undefined ? families.find((family) => family.matches(file)) : familyNamed(wanted);
-  if (!family) throw new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${name}: ${whyUnknown(file)}`);
+  const refuse = (detail: string) => new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${name}: ${detail}`);
+  if (!family) throw refuse(whyUnknown(file));
+  const resemblance = family.compare?.(file);
+  if (resemblance && resemblance.missing.length > 0) {
+    throw refuse(`not all of what family ${family.name} has: ${misfits(resemblance)}`);
+  }
   return { family, ...family.read(file, name) };
 }
 
@@ -47,15 +52,17 @@ function whyUnknown(file: StoredFile): string {
     .filter(({ fitting, missing }) => fitting >= 8 && missing.length < 12)
     .sort((a, b) => b.fitting - a.fitting)
     .slice(0, 3)
-    .map(({ family, fitting, missing, unknown }) => {
-      const misfits = [
-        missing.length > 0 && `nothing for ${listed(missing)}`,
-        unknown.length > 0 && `no place for ${listed(unknown)}`,
-      ].filter(Boolean);
-      return `${family.name} (${fitting} names fit; ${misfits.join('; ')})`;
-    });
+    .map(({ family, ...found }) => `${family.name} (${found.fitting} names fit; ${misfits(found)})`);
   if (near.length === 0) return `does not look like ShuffleNet V1: ${found}`;
   return `no known layout of ShuffleNet V1: ${found}. Nearest, for the option family: ${near.join(', ')}`;
+}
+
+function misfits({ missing, unknown }: Resemblance): string {
+  const parts = [
+    missing.length > 0 && `nothing for ${listed(missing)}`,
+    unknown.length > 0 && `no place for ${listed(unknown)}`,
+  ];
+  return parts.filter(Boolean).join('; ');
 }
 
 function listed(names: readonly string[]): string {
