@@ -52,17 +52,24 @@ interface Lap {
   counts: Counts;
 }
 
-function measure(plugin: string, core: (typeof cores)[number], network: (typeof networks)[number]): Lap[] {
+/** By lap, whose names are there only `withSteps`. */
+function measure(
+  plugin: string,
+  core: (typeof cores)[number],
+  network: (typeof networks)[number],
+  withSteps: boolean,
+): Lap[] {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'bench-arm-'));
   try {
     const file = path.join(folder, 'counts.json');
     const { directory, qemu } = arches[core.arch];
     const program = path.join(root, directory, 'arm_inference');
     const args = ['-plugin', plugin, program, String(network.groups), String(network.quarters)];
-    const steps = run(qemu, args, { ...process.env, QEMU_CPU: core.name, COUNT_OUT: file }).split('\n');
+    const env = { ...process.env, QEMU_CPU: core.name, COUNT_OUT: file, ...(withSteps && { COUNT_STEPS: '1' }) };
+    const steps = run(qemu, args, env).split('\n');
     const { classes, laps } = JSON.parse(readFileSync(file, 'utf8')) as { classes: string[]; laps: number[][] };
     return laps.map((values, i) => ({
-      step: i < laps.length - 1 ? steps[i]! : 'end',
+      step: i < laps.length - 1 ? (steps[i] ?? '') : 'end',
       counts: countsOf(Object.fromEntries(classes.map((name, j) => [name, values[j]!]))),
     }));
   } finally {
@@ -118,7 +125,7 @@ function main(): void {
     for (const core of cores) {
       const row = rowOf(network.name, core.name);
       if (!row.includes(values.only)) continue;
-      const laps = measure(plugin, core, network);
+      const laps = measure(plugin, core, network, values.steps);
       const counts = sum(laps.map((lap) => lap.counts));
       now.counts[row] = counts;
       const old = kept.counts[row];
