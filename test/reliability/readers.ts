@@ -8,11 +8,13 @@
  * The second form mutates that many times, for one reader. A new reader is a line in `readers`: the files that it is to
  * start from, small and of every kind that it knows, in test/fixtures/checkpoints/.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ShuffleNetError } from '../../lib';
 import { readStored } from '../../lib/weights/formats/read';
-import { sizeInBits, type StoredFile } from '../../lib/weights/stored';
+import { sizeInBits, type Source, type StoredFile } from '../../lib/weights/stored';
+import { dict, pickle, tensor, text, torchPickles, torchZip } from '../weights/formats/pickles';
+import { makeZip } from '../weights/formats/zips';
 import { root, round, seeded, within, type Outcome } from './measure';
 
 const checkpoints = path.join(root, 'test/fixtures/checkpoints');
@@ -30,14 +32,58 @@ const mostMegabytes = 64;
 interface Sample {
   name: string;
   bytes: Uint8Array;
+  /** The files beside it, which are sound. */
+  sibling: (name: string) => Promise<Uint8Array>;
 }
 
 function samples(reader: string): Sample[] {
   const { folder, files } = readers[reader]!;
   const from = path.join(checkpoints, folder);
-  const names = readdirSync(from).filter((name) => files.test(name));
-  return names.map((name) => ({ name, bytes: new Uint8Array(readFileSync(path.join(from, name))) }));
+  const all = new Map(
+    readdirSync(from, { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => [name, new Uint8Array(readFileSync(path.join(from, name)))]),
+  );
+  const sibling = async (name: string) => {
+    const bytes = all.get(name);
+    if (!bytes) throw new ShuffleNetError('ERR_FILE', `${name} does not exist`);
+    return bytes;
+  };
+  return [...all].filter(([name]) => files.test(name)).map(([name, bytes]) => ({ name, bytes, sibling }));
 }
+
+const floats = `(${'G\x3f\xf0\0\0\0\0\0\x01'.repeat(450_000)}t`;
+const zeros = (length: number) => new Uint8Array(length);
+const large = (length: number) => tensor({ length, shape: [length], strides: [1] });
+
+/** As many objects, copies and inflated bytes as the readers allow, and more. */
+const greedy: Readonly<Record<string, () => Uint8Array>> = {
+  'numbers and an inflated tensor': () =>
+    makeZip([
+      {
+        name: 'a/data.pkl',
+        data: pickle(
+          dict([
+            ['x', floats],
+            ['model', dict([['a', large(8.9e6)]])],
+          ]),
+        ),
+      },
+      { name: 'a/data/0', data: zeros(35.6e6), deflate: true },
+    ]),
+  'numbers and a turned tensor': () =>
+    torchZip(
+      dict([
+        ['x', floats],
+        ['model', dict([['a', tensor({ shape: [9e6], strides: [0] })]])],
+      ]),
+    ),
+  dictionaries: () => torchPickles('}'.repeat(100_000), []),
+  strings: () => torchPickles(`(${text('ab').repeat(150_000)}t`, []),
+  'keys of a dictionary': () => torchPickles(dict(Array.from({ length: 60_000 }, (_, i) => [`${i}`, 'N'])), []),
+  'directory of a zip file': () =>
+    makeZip(Array.from({ length: 4096 }, (_, i) => ({ name: `${'x'.repeat(290)}${i}`, data: zeros(0) }))),
+};
 
 /** Numbers at which something often happens. */
 const edges = [
@@ -103,14 +149,14 @@ class Trial {
 
   constructor(private readonly reader: string) {}
 
-  /** `sound` are the contents of the file before it was damaged. False when there is nothing more to learn. */
-  async read(bytes: Uint8Array, what: string, sound?: string): Promise<boolean> {
+  /** `bytes` are those of `sample`, damaged, and `sound` its contents before. False when there is nothing to learn. */
+  async read(bytes: Uint8Array, what: string, sample: Sample, sound: string): Promise<boolean> {
     let milliseconds = Infinity;
     let outcome = '';
     // The machine may be busy with other things: what is slow is slow each time.
     for (let attempt = 0; attempt < 3 && milliseconds > mostMilliseconds; attempt++) {
       const from = performance.now();
-      outcome = await this.#outcome(bytes, what, sound);
+      outcome = await this.#outcome({ file: sample.name, bytes, sibling: sample.sibling }, what, sound);
       milliseconds = Math.min(milliseconds, performance.now() - from);
     }
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
@@ -119,9 +165,9 @@ class Trial {
     return this.broken.length < 20;
   }
 
-  async #outcome(bytes: Uint8Array, what: string, sound: string | undefined): Promise<string> {
+  async #outcome(source: Source, what: string, sound: string): Promise<string> {
     try {
-      const file = await within(20_000, what, readStored({ file: 'x', bytes }));
+      const file = await within(20_000, what, readStored(source));
       checkTensors(file);
       return sound === contents(file) ? 'identical' : 'other tensors';
     } catch (error) {
@@ -151,33 +197,35 @@ async function attack(
   const sound = samples(reader);
   if (sound.length === 0) return { figures: {}, broken: [`${reader}: no files to start from`] };
   const soundContents: string[] = [];
-  for (const { name, bytes } of sound) {
-    soundContents.push(await readStored({ file: name, bytes }).then(contents, (error: unknown) => String(error)));
-    for (let i = 0; i < 20; i++) await readStored({ file: name, bytes }).catch(() => {});
+  for (const { name, bytes, sibling } of sound) {
+    const read = () => readStored({ file: name, bytes, sibling });
+    soundContents.push(await read().then(contents, (error: unknown) => String(error)));
+    for (let i = 0; i < 20; i++) await read().catch(() => {});
   }
   gc!();
   const before = process.memoryUsage.rss();
   const deadline = performance.now() + milliseconds;
+  const read = (i: number, bytes: Uint8Array, what: string) =>
+    trial.read(bytes, `${sound[i]!.name}, ${what}`, sound[i]!, soundContents[i]!);
 
-  for (const [i, { name, bytes }] of sound.entries()) {
+  for (const [i, { bytes }] of sound.entries()) {
     for (let cut = 0; cut < 200; cut += cutStep) {
       const length = Math.floor((cut * bytes.length) / 200);
-      if (!(await trial.read(bytes.subarray(0, length), `${name} cut to ${length} bytes`, soundContents[i]))) break;
+      if (!(await read(i, bytes.subarray(0, length), `cut to ${length} bytes`))) break;
     }
   }
   const random = seeded(6);
-  for (let i = 0; i < flips; i++) {
-    const { name, bytes } = sound[i % sound.length]!;
-    const changed = Uint8Array.from(bytes);
-    changed[Math.floor(random() * bytes.length)]! ^= 1 + Math.floor(random() * 255);
-    if (!(await trial.read(changed, `flip ${i} of seed 6, of ${name}`, soundContents[i % sound.length]))) break;
+  for (let flip = 0; flip < flips; flip++) {
+    const i = flip % sound.length;
+    const changed = Uint8Array.from(sound[i]!.bytes);
+    changed[Math.floor(random() * changed.length)]! ^= 1 + Math.floor(random() * 255);
+    if (!(await read(i, changed, `flip ${flip}`))) break;
   }
   let seed = firstSeed;
   for (; seed < firstSeed + mutations && performance.now() < deadline; seed++) {
     const i = seed % sound.length;
-    const bytes = mutate(sound[i]!.bytes, sound, seeded(seed));
-    if (!(await trial.read(bytes, `seed ${seed}, of ${sound[i]!.name}`, soundContents[i]))) break;
-    // The last of them is what a process was at that had to be killed.
+    if (!(await read(i, mutate(sound[i]!.bytes, sound, seeded(seed)), `seed ${seed}`))) break;
+    // The last of them is near what a process was at that had to be killed.
     if (seed % 5000 === 0) process.stderr.write(`${reader}: seed ${seed}\n`);
   }
 
@@ -191,6 +239,33 @@ async function attack(
     figures: { ...sizes, outcomes, slowestMs: round(slowest), grownMB: round(grownMB), peakMB: round(peakMB) },
     broken,
   };
+}
+
+/** Files that make their reader take as much as it may: the peak of one read, in MB above the memory before. */
+async function greed(): Promise<Outcome> {
+  // Linux forgets the peak when it is told to.
+  const forget = '/proc/self/clear_refs';
+  if (!existsSync(forget)) return { figures: { skipped: `${forget} is not there` }, broken: [] };
+  const figures: Record<string, unknown> = {};
+  const broken: string[] = [];
+  for (const [name, make] of Object.entries(greedy)) {
+    const bytes = Uint8Array.from(make());
+    gc!();
+    const before = process.memoryUsage.rss();
+    writeFileSync(forget, '5');
+    const from = performance.now();
+    const outcome = await readStored({ file: 'x', bytes }).then(
+      () => 'tensors',
+      (error: unknown) => (error instanceof ShuffleNetError ? error.code : String(error)),
+    );
+    const milliseconds = performance.now() - from;
+    const peak = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
+    const peakMB = (peak - before) / 1e6;
+    figures[name] = { fileMB: round(bytes.length / 1e6), peakMB: round(peakMB), ms: round(milliseconds), outcome };
+    // The file has been read already.
+    if (!(peakMB <= mostMegabytes)) broken.push(`${name}: ${round(peakMB)} MB more memory`);
+  }
+  return { figures, broken };
 }
 
 /** An integer from the environment. */
@@ -211,6 +286,9 @@ export async function measure(short: boolean): Promise<Outcome> {
       };
   const figures: Record<string, unknown> = {};
   const broken: string[] = [];
+  const greedy = await greed();
+  figures['greedy'] = greedy.figures;
+  broken.push(...greedy.broken);
   for (const name of names) {
     const outcome = await attack(name, extent);
     figures[name] = outcome.figures;

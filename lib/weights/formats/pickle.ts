@@ -30,6 +30,7 @@ const containerCost = 256;
 /** A place on the stack, and a number in it. */
 const opcodeCost = 24;
 const memoCost = 48;
+const stringCost = 40;
 const maxLongBytes = 1024;
 
 // biome-ignore format: a table
@@ -95,15 +96,17 @@ export function readPickle(
     return text;
   };
   const text = (length: number) => {
-    const encoded = view(length);
-    spend(2 * length);
-    if (!isUtf8(encoded)) throw wrong('a string that is not UTF-8');
-    return encoded.toString();
+    const from = skip(length);
+    spend(stringCost + 2 * length);
+    const decoded = file.toString('utf8', from, at);
+    // Looks at the bytes only where they could be at fault: a view for each string costs more than the string.
+    if (decoded.includes('\ufffd') && !isUtf8(file.subarray(from, at))) throw wrong('a string that is not UTF-8');
+    return decoded;
   };
   const latin1 = (length: number) => {
-    const encoded = view(length);
-    spend(length);
-    return encoded.toString('latin1');
+    const from = skip(length);
+    spend(stringCost + length);
+    return file.toString('latin1', from, at);
   };
   const long = (length: number): number | bigint => {
     if (length > maxLongBytes) throw wrong(`an integer of ${length} bytes`);

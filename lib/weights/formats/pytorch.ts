@@ -1,13 +1,13 @@
 import { ShuffleNetError } from '../../errors';
-import { describe, firstTen, formatShape, quote } from '../json';
+import { describe, formatShape, quote } from '../json';
 import { dtypeBits, sizeInBits, type Dtype, type StoredFile, type StoredTensor } from '../stored';
 import { Allowance, tensorAllowance } from './allowance';
 import { Global, Inert, readPickle, type PickleHost } from './pickle';
 import { isRowMajor, toRowMajor } from './strides';
 import type { Zip } from './zip';
 
-/** Objects of a checkpoint's pickle; 400 tensors with two of an optimiser's each take 2 MB. */
-const pickleAllowance = 16 * 2 ** 20;
+/** Objects of a checkpoint's pickle, as estimated: those of 300 tensors with two of an optimiser's each are 2 MB. */
+const pickleAllowance = 12 * 2 ** 20;
 const maxSides = 32;
 /** Of dictionaries and modules in each other. */
 const maxDepth = 64;
@@ -302,8 +302,10 @@ class Checkpoint implements PickleHost {
   #ofDictionary(dictionary: ReadonlyMap<unknown, unknown>): Map<string, Tensor> {
     const values = [...dictionary];
     if (!values.some(([, value]) => value instanceof Tensor)) {
-      const keys = firstTen(values.map(([key, value]) => `${describe(key)}: ${typeOf(value)}`));
-      throw this.malformed(`no state_dict is in it, but ${keys || 'nothing'}; expected tensors, or ${wrappers[0]}`);
+      const keys = values.slice(0, 10).map(([key, value]) => `${describe(key)}: ${typeOf(value)}`);
+      throw this.malformed(
+        `no state_dict is in it, but ${values.length} keys (${keys.join('; ')}); expected tensors or ${wrappers[0]}`,
+      );
     }
     const tensors = new Map<string, Tensor>();
     for (const [key, value] of values) {

@@ -16,8 +16,9 @@ interface Entry {
 }
 
 /** A ShuffleNet has 150 to 400 tensors, an optimiser twice as many. */
-const maxEntries = 16_384;
-const maxNameLength = 1000;
+const maxEntries = 4096;
+/** PyTorch's begin with the name that the file had, 255 characters at most. */
+const maxNameLength = 300;
 
 /** Methods of compression. */
 const stored = 0;

@@ -204,7 +204,7 @@ describe('a hostile pickle is refused', () => {
     await refusesBoth(list(tensor()), 'holds an array of 1, expected a state_dict');
     await refusesBoth(none, 'holds null');
     await refusesBoth('NQ', "null in the pickle, expected ('storage', type, key, device, length)");
-    await refusesBoth(dict([['epoch', int(1)]]), 'no state_dict is in it, but "epoch": 1');
+    await refusesBoth(dict([['epoch', int(1)]]), 'no state_dict is in it, but 1 keys ("epoch": 1)');
     await refusesBoth(reduce('my', 'Net'), 'what "my.Net" would make', 'state_dict()');
   });
 
@@ -263,8 +263,8 @@ describe('a hostile pickle is refused', () => {
     let laughs = text('lol') + put(0);
     for (let i = 1; i < 30; i++) laughs += `0${tuple(...Array<string>(10).fill(get(i - 1)))}${put(i)}`;
     await refusesBoth(laughs, 'holds an array of 10');
-    await refusesBoth(`${']'.repeat(50_000)}${'a'.repeat(49_999)}`, 'holds an array of 1');
-    await refusesBoth(']'.repeat(200_000), 'the pickle would take more than the 16777216 bytes allowed');
+    await refusesBoth(`${']'.repeat(30_000)}${'a'.repeat(29_999)}`, 'holds an array of 1');
+    await refusesBoth(']'.repeat(200_000), 'the pickle would take more than the 12582912 bytes allowed');
     await refusesBoth('('.repeat(2_000_000), 'the pickle would take more than');
     await refusesBoth(`N${'2'.repeat(2_000_000)}`, 'the pickle would take more than');
     const cycle = `}${put(0)}${text('model')}${get(0)}s`;

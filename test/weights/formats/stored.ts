@@ -36,9 +36,9 @@ export function numbers({ dtype, shape, bytes }: StoredTensor): number[] {
 export const contents = ({ tensors }: StoredFile): [string, unknown][] =>
   [...tensors].map(([name, tensor]) => [name, [tensor.dtype, tensor.shape, numbers(tensor)]]);
 
-/** ERR_WEIGHTS_FORMAT that names the file and has these parts, within a second. */
+/** ERR_WEIGHTS_FORMAT that names the file and has these parts, in no time that tests side by side could need. */
 export async function refuses(bytes: Uint8Array, ...parts: string[]): Promise<void> {
   const start = performance.now();
   await assert.rejects(read(bytes), failure('ERR_WEIGHTS_FORMAT', 'x: ', ...parts));
-  assert.ok(performance.now() - start < 1000, `${parts.join()}: ${performance.now() - start} ms`);
+  assert.ok(performance.now() - start < 5000, `${parts.join()}: ${performance.now() - start} ms`);
 }
