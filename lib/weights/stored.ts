@@ -54,9 +54,16 @@ export interface StoredGraph {
   vocabulary: 'onnx' | 'caffe' | 'caffe2';
   /** In an order in which they can be executed. */
   operators: StoredOperator[];
-  /** Names of values that the caller gives. */
-  inputs: string[];
+  inputs: StoredInput[];
+  /** Names of values. */
   outputs: string[];
+}
+
+/** A value that the caller gives. */
+export interface StoredInput {
+  name: string;
+  /** As the file declares it; undefined for a side of any length. Absent where the file says nothing. */
+  shape?: (number | undefined)[];
 }
 
 export interface StoredFile {

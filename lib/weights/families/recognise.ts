@@ -4,10 +4,11 @@ import type { StoredFile } from '../stored';
 import { familiesByNames } from './by-names';
 import { canonical } from './canonical';
 import type { Family, Recognised, Resemblance } from './family';
+import { caffe, onnx } from './graphs';
 import { unwrapped } from './names';
 
 /** In the order in which they are tried. */
-export const families: readonly Family[] = [canonical, ...familiesByNames];
+export const families: readonly Family[] = [canonical, ...familiesByNames, onnx, caffe];
 
 /**
  * What a file is, by its names, shapes and graph; or as `wanted`, a family's name, says. Throws ERR_WEIGHTS_TENSOR for

@@ -1,6 +1,7 @@
 import { ShuffleNetError } from '../../errors';
 import type { Source, StoredFile } from '../stored';
 import { isNpz, readNpz } from './npz';
+import { isCaffe, isOnnx } from './protobuf-kinds';
 import { isPickle, isTorchZip, readTorchPickles, readTorchZip } from './pytorch';
 import { readSafetensors } from './safetensors';
 import { isZip, Zip } from './zip';
@@ -10,6 +11,8 @@ export async function readStored(source: Source): Promise<StoredFile> {
   const { bytes, file } = source;
   if (isZip(bytes)) return readZip(source);
   if (isPickle(bytes)) return readTorchPickles(bytes, file);
+  if (isOnnx(bytes)) return (require('./onnx') as typeof import('./onnx')).readOnnx(source);
+  if (isCaffe(bytes)) return (require('./caffe') as typeof import('./caffe')).readCaffe(source);
   return { format: 'safetensors', ...readSafetensors(bytes, file) };
 }
 

@@ -1,0 +1,29 @@
+/** Protocol Buffers have no magic: these look at the first fields. */
+
+/** Whether the bytes begin like an ONNX ModelProto: with ir_version, and then with a field that can follow it. */
+export function isOnnx(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x08 && bytes[1]! < 0x80 && afterVersion.includes(bytes[2]!) && !isHeaderLength(bytes);
+}
+
+/** producer_name, producer_version, domain, model_version, doc_string, graph, opset_import. */
+const afterVersion = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
+
+/** Whether the bytes begin like a Caffe NetParameter: with its name, if it has one, and then with an input or a layer. */
+export function isCaffe(bytes: Uint8Array): boolean {
+  const at = bytes[0] === 0x0a ? 2 + bytes[1]! : 0;
+  const layer = bytes[at] === 0xa2 && bytes[at + 1] === 0x06;
+  return (layer || bytes[at] === 0x1a || isOldLayer(bytes, at)) && !isHeaderLength(bytes);
+}
+
+/** A layer of 2014 begins with its bottom, top or name; what Caffe2 has in this place begins with field 1. */
+function isOldLayer(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at] !== 0x12) return false;
+  let length = at + 1;
+  while (bytes[length]! >= 0x80) length++;
+  return [0x12, 0x1a, 0x22].includes(bytes[length + 1]!);
+}
+
+/** A safetensors file, whose first eight bytes are a small number. */
+function isHeaderLength(bytes: Uint8Array): boolean {
+  return bytes[5] === 0 && bytes[6] === 0 && bytes[7] === 0;
+}

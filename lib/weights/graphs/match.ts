@@ -1,0 +1,276 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ShuffleNetError } from '../../errors';
+import { buildGraph } from '../../network/graph';
+import type { Graph, Layer, Padding } from '../../network/layers';
+import type { NetworkOptions, Variant } from '../../network/options';
+import { layerChannels } from '../../network/shapes';
+import { resolveNetwork, stageUnits } from '../../network/table';
+import type { PlacedTensor } from '../families/family';
+import { inferNetwork, presentParameters } from '../families/infer';
+import type { ImportedGraph } from './builder';
+
+/** With all that a unit can have, twelve layers, a network has some two hundred. */
+const maxLayers = 500;
+
+type Conv = Extract<Layer, { op: 'conv' }>;
+
+/**
+ * The network whose graph this is: its options, and its tensors by canonical name. Widths are told by shapes and the
+ * variant by the layers; that the network they make has this very graph is then checked layer by layer. Throws
+ * ERR_WEIGHTS_TENSOR naming the first operator that is not as expected.
+ */
+export function matchNetwork(
+  graph: ImportedGraph,
+  file: string,
+): { network: NetworkOptions; tensors: Map<string, PlacedTensor> } {
+  const refuse = (detail: string, options?: { cause: unknown }) =>
+    new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${file}: the graph is not ShuffleNet V1's: ${detail}`, options);
+  const walk = new Walk(graph);
+  const { convs, fc } = walk;
+  const counts = stageUnits.map((count) => (convs.length === 25 ? count / 2 : count));
+  if ((convs.length !== 49 && convs.length !== 25) || !fc) {
+    const classifier = fc ? '' : ', and no classifier behind a global pool';
+    throw refuse(
+      `${convs.length} convolutions${classifier}; expected 49, or 25 in a shallow network, and a classifier`,
+    );
+  }
+  if (walk.size > maxLayers) throw refuse(`${walk.size} layers, expected at most ${maxLayers}`);
+  const names = ['conv1'];
+  counts.forEach((count, stage) => {
+    for (let unit = 0; unit < count; unit++) {
+      for (const conv of ['gconv1', 'dwconv', 'gconv2']) names.push(`stage${stage + 2}.${unit}.${conv}`);
+    }
+  });
+
+  const shapes = new Map<string, PlacedTensor>();
+  convs.forEach((index, i) => walk.placeAll(names[i]!, index, graph.tensors, shapes));
+  walk.placeAll('fc', graph.layers.indexOf(fc), graph.tensors, shapes);
+  let network: NetworkOptions;
+  let expected: Graph;
+  try {
+    network = inferNetwork(shapes, { ...presentParameters(shapes), ...walk.padding() }, file);
+    const { shuffle, ...order } = walk.order(network);
+    network.shuffle = shuffle;
+    network.variant = { ...network.variant, ...order };
+    expected = buildGraph(resolveNetwork(network));
+  } catch (cause) {
+    // What no options describe is the file's to answer for.
+    if (cause instanceof ShuffleNetError && cause.code !== 'ERR_WEIGHTS_TENSOR') throw refuse(cause.message, { cause });
+    throw cause;
+  }
+  const difference = compare(expected, graph);
+  if (typeof difference === 'string') throw refuse(difference);
+  const tensors = new Map<string, PlacedTensor>();
+  for (const [canonical, own] of difference) tensors.set(canonical, graph.tensors.get(own)!);
+  return { network, tensors };
+}
+
+/** What leads to a graph's output, and what follows what. */
+class Walk {
+  readonly convs: number[] = [];
+  readonly fc: Extract<Layer, { op: 'fullyConnected' }> | undefined;
+  /** Layers that lead to the output. */
+  readonly size: number;
+  private readonly live: boolean[];
+  private readonly layers: readonly Layer[];
+
+  constructor(graph: Graph) {
+    this.layers = graph.layers;
+    this.live = graph.layers.map(() => false);
+    this.live[graph.output] = true;
+    // Layers come after what they read.
+    for (let index = graph.layers.length - 1; index >= 0; index--) {
+      if (!this.live[index]) continue;
+      for (const input of inputsOf(graph.layers[index]!)) this.live[input] = true;
+    }
+    graph.layers.forEach((layer, index) => {
+      if (this.live[index] && layer.op === 'conv') this.convs.push(index);
+    });
+    this.size = this.live.filter(Boolean).length;
+    const last = graph.layers[graph.output]!;
+    this.fc = last.op === 'fullyConnected' ? last : undefined;
+  }
+
+  /** Tensors of a convolution or classifier, and of the batch norm behind it, under canonical names. */
+  placeAll(
+    name: string,
+    index: number,
+    tensors: ReadonlyMap<string, PlacedTensor>,
+    placed: Map<string, PlacedTensor>,
+  ): void {
+    const place = (canonical: string, own: string | undefined) => {
+      if (own !== undefined) placed.set(canonical, tensors.get(own)!);
+    };
+    const layer = this.layers[index]!;
+    if (layer.op !== 'conv' && layer.op !== 'fullyConnected') return;
+    place(`${name}.weight`, layer.weight);
+    place(`${name}.bias`, layer.bias);
+    const norm = this.after(index, 'batchNorm');
+    if (norm?.op !== 'batchNorm') return;
+    place(`${name}.bn.weight`, norm.gamma);
+    place(`${name}.bn.running_mean`, norm.mean);
+  }
+
+  /** What the layers say that needs no knowledge of widths. */
+  padding(): Partial<Variant> {
+    const stem = this.conv(0);
+    const strided = this.convs
+      .map((_, i) => this.conv(i))
+      .find(({ stride, groups }, i) => i > 0 && groups > 1 && stride > 1);
+    const [maxPool, avgPool, norm] = [this.first('maxPool'), this.first('avgPool'), this.first('batchNorm')];
+    const stride = (value: number, layer: Layer): 1 | 2 => {
+      if (value === 1 || value === 2) return value;
+      throw new ShuffleNetError('ERR_NETWORK', `${layer.name}: expected a stride of 1 or 2, has ${value}`);
+    };
+    const afterStem = this.consumers(this.convs[0]!).flatMap((index) =>
+      this.layers[index]!.op === 'batchNorm' ? this.consumers(index) : [index],
+    );
+    return {
+      stemStride: stride(stem.stride, stem),
+      stemPadding: stem.padding,
+      stemRelu: afterStem.some((index) => this.layers[index]!.op === 'relu'),
+      maxPool: maxPool !== undefined,
+      ...(maxPool && { maxPoolPadding: maxPool.padding }),
+      stage2Stride: stride(this.conv(2).stride, this.conv(2)),
+      ...(avgPool && {
+        avgPoolKernel: avgPool.kernel === 2 ? 2 : 3,
+        avgPoolPadding: avgPool.padding,
+        avgPoolCountPadding: avgPool.countPadding,
+      }),
+      ...(strided && { depthwisePadding: strided.padding }),
+      ...this.globalPool(),
+      ...(norm && { batchNormEpsilon: norm.epsilon }),
+      ...this.joining(),
+    };
+  }
+
+  /** How the channels are shuffled in a network of these groups. */
+  order({ groups = 3 }: NetworkOptions): Partial<Variant> & { shuffle: boolean } {
+    const order: Partial<Variant> = {};
+    let first = false;
+    this.layers.forEach((layer, index) => {
+      if (!this.live[index] || layer.op !== 'shuffle') return;
+      const from = this.convs.indexOf(this.convBefore(layer.input));
+      if (from < 1) return;
+      const mid = this.conv(from).outChannels;
+      order.shufflePlace = from % 3 === 2 ? 'afterDepthwise' : 'beforeDepthwise';
+      if (from < 4) first = true;
+      // With groups * groups channels both orders are the same.
+      if (layer.groups !== mid / groups) order.shuffleOrder = 'standard';
+      else if (layer.groups !== groups) order.shuffleOrder = 'inverse';
+    });
+    return order.shufflePlace ? { ...order, shuffleFirstUnit: first, shuffle: true } : { shuffle: false };
+  }
+
+  private conv(i: number): Conv {
+    return this.layers[this.convs[i]!] as Conv;
+  }
+
+  private first<O extends Layer['op']>(op: O): Extract<Layer, { op: O }> | undefined {
+    return this.layers.find((layer, index): layer is Extract<Layer, { op: O }> => this.live[index]! && layer.op === op);
+  }
+
+  private consumers(index: number): number[] {
+    return this.layers.flatMap((layer, i) => (this.live[i] && inputsOf(layer).includes(index) ? [i] : []));
+  }
+
+  private after(index: number, op: Layer['op']): Layer | undefined {
+    return this.consumers(index)
+      .map((i) => this.layers[i]!)
+      .find((layer) => layer.op === op);
+  }
+
+  /** The convolution that a value comes from, through layers that change nothing of its size. */
+  private convBefore(index: number): number {
+    for (let at = index; ; ) {
+      const layer = this.layers[at]!;
+      if (layer.op !== 'batchNorm' && layer.op !== 'relu' && layer.op !== 'shuffle') return at;
+      at = layer.input;
+    }
+  }
+
+  private globalPool(): Partial<Variant> {
+    const pool = this.first('globalPool');
+    return pool ? { globalPool: pool.mode } : {};
+  }
+
+  /** How the first concatenation is made. */
+  private joining(): Partial<Variant> {
+    const concat = this.first('concat');
+    if (!concat) return {};
+    const branch = concat.inputs.findIndex((input) => this.convBefore(input) === this.convs[3]);
+    const onBranch = branch >= 0 && this.layers[concat.inputs[branch]!]!.op === 'relu';
+    const behind = this.after(this.layers.indexOf(concat), 'relu') !== undefined;
+    return {
+      concatOrder: branch === 0 ? 'branchShortcut' : 'shortcutBranch',
+      concatRelu: onBranch ? 'branch' : behind ? 'afterConcat' : 'none',
+    };
+  }
+}
+
+function inputsOf(layer: Layer): readonly number[] {
+  if (layer.op === 'input') return [];
+  return 'inputs' in layer ? layer.inputs : [layer.input];
+}
+
+/** The imported tensors' names by canonical ones, if both graphs are the same; else the words for where they differ. */
+function compare(expected: Graph, found: Graph): Map<string, string> | string {
+  const names = new Map<string, string>();
+  const partner = new Map<number, number>();
+  const channels = layerChannels(expected);
+  const pairs: [number, number][] = [[expected.output, found.output]];
+  for (let pair = pairs.pop(); pair; pair = pairs.pop()) {
+    for (let layer = expected.layers[pair[0]]!; layer.op === 'shuffle'; layer = expected.layers[pair[0]]!) {
+      // What leaves all channels in their place no file has to hold.
+      if (layer.groups !== 1 && layer.groups !== channels[layer.input]) break;
+      pair = [layer.input, pair[1]];
+    }
+    const [a, b] = [expected.layers[pair[0]]!, found.layers[pair[1]]!];
+    const known = partner.get(pair[0]);
+    if (known === pair[1]) continue;
+    if (known !== undefined) return `${b.name} is where ${found.layers[known]!.name} is expected (${a.name})`;
+    partner.set(...pair);
+    const difference = differenceOf(a, b);
+    if (difference !== undefined) return difference;
+    for (const key of tensorKeys) {
+      const [canonical, own] = [textOf(a, key), textOf(b, key)];
+      if (canonical !== undefined && own !== undefined) names.set(canonical, own);
+    }
+    const inputs = inputsOf(b);
+    inputsOf(a).forEach((input, i) => pairs.push([input, inputs[i]!]));
+  }
+  return names;
+}
+
+const tensorKeys = ['weight', 'bias', 'gamma', 'beta', 'mean', 'variance'];
+
+function textOf(layer: Layer, key: string): string | undefined {
+  const value: unknown = Object.entries(layer).find(([name]) => name === key)?.[1];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function differenceOf(expected: Layer, found: Layer): string | undefined {
+  const [a, b] = [signature(expected), signature(found)];
+  if (expected.op !== found.op) return `${found.name} is ${found.op}, expected ${expected.op} (${expected.name})`;
+  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    if (isDeepStrictEqual(a[key], b[key])) continue;
+    const words = (value: unknown) => (value === undefined ? 'no' : JSON.stringify(value));
+    return `${found.name} has ${words(b[key])} ${key}, expected ${words(a[key])} (${expected.name})`;
+  }
+  return undefined;
+}
+
+/** All that a layer computes with, but not where its inputs and tensors are. */
+function signature(layer: Layer): Record<string, unknown> {
+  const entries = Object.entries(layer).filter(([key]) => !['name', 'input', 'inputs'].includes(key));
+  return Object.fromEntries(
+    entries.map(([key, value]: [string, unknown]) => {
+      if (tensorKeys.includes(key)) return [key, value !== undefined];
+      return [key, key === 'padding' ? plainPadding(value as Padding) : value];
+    }),
+  );
+}
+
+function plainPadding(padding: Padding): Padding {
+  return padding === 'same' ? padding : { ...padding, ceil: padding.ceil ?? false };
+}

@@ -1,0 +1,612 @@
+import { ShuffleNetError } from '../../errors';
+import type { Padding } from '../../network/layers';
+import type { Shape } from '../../network/shapes';
+import type { PlacedTensor } from '../families/family';
+import { formatShape, quote } from '../json';
+import type { StoredFile, StoredGraph, StoredInput, StoredOperator, StoredTensor } from '../stored';
+import { axesShape, isVector, reshapeAxes, shuffleGroups, transposeAxes, wholeAxes, type Axes } from './axes';
+import { GraphBuilder, type ImportedGraph, type Placing } from './builder';
+import {
+  elementwise,
+  gather,
+  joinLists,
+  numbersOf,
+  reshaped,
+  slice,
+  squeezed,
+  unsqueezed,
+  vector,
+  type Numbers,
+} from './numbers';
+
+/** A tensor of the file, or one that is the same values in another shape or order. */
+interface Constant {
+  kind: 'constant';
+  tensor: PlacedTensor;
+}
+
+/** What a layer makes, in dimensions that the operators since then have given it. */
+interface Activation {
+  kind: 'activation';
+  layer: number;
+  axes: Axes;
+  /** Of zeros, before and after both sides of the plane, that no layer has yet. */
+  padding?: { begin: number; end: number };
+  /** Probabilities, no longer logits. */
+  softmax?: boolean;
+}
+
+/** Thrown where the value is needed: what does not lead to the logits may be anything. */
+interface Failed {
+  kind: 'failed';
+  error: ShuffleNetError;
+}
+
+type Value = Constant | Numbers | Activation;
+
+/** Sides of an image of any size: those that ImageNet's networks are made for. */
+const usualSide = 224;
+const maxSide = 4096;
+
+/**
+ * The layers of an ONNX graph of any operator set that is in use (7 to 21). Shapes are computed as a runtime would, for
+ * the image size that the file declares or 224x224, so that a shuffle is found however its shapes are written.
+ * Dropout, casts and a softmax at the end are left out.
+ *
+ * Throws ERR_WEIGHTS_TENSOR naming the operator that no ShuffleNet V1 has.
+ */
+export function importOnnx({ tensors, graph }: StoredFile & { graph: StoredGraph }, file: string): ImportedGraph {
+  const builder = new GraphBuilder(file);
+  const values = new Map<string, Value | Failed>();
+  for (const [from, tensor] of tensors) values.set(from, constant(from, tensor));
+  const [image, ...others] = graph.inputs;
+  if (!image) throw builder.fail('the graph', 'has no input');
+  values.set(image.name, inputValue(image, builder));
+  for (const { name } of others) {
+    values.set(name, { kind: 'failed', error: builder.fail(`input ${quote(name)}`, 'expected one input, the image') });
+  }
+  for (const operator of graph.operators) {
+    const result = evaluate(new Operation(operator, values, builder));
+    operator.outputs.forEach((output, index) => {
+      // Further outputs are masks and statistics of training.
+      if (index === 0) values.set(output, result);
+      else if (output !== '') {
+        const words = `expected nothing to use output ${index} (${quote(output)})`;
+        values.set(output, { kind: 'failed', error: builder.fail(nameOf(operator), words) });
+      }
+    });
+  }
+  const found = graph.outputs.map((name) => values.get(name)).filter((value) => value !== undefined);
+  const logits = found.find(
+    (value) => value.kind === 'activation' && builder.layers[value.layer]!.op === 'fullyConnected',
+  );
+  const output = logits ?? found[0];
+  if (output?.kind === 'failed') throw output.error;
+  if (output?.kind !== 'activation') throw builder.fail('the graph', 'has no output that is computed from the image');
+  return builder.finish(output.layer);
+}
+
+function evaluate(operation: Operation): Value | Failed {
+  const handler = handlers.get(operation.type);
+  try {
+    if (!handler) throw operation.fail('this kind of operator is not part of any ShuffleNet V1');
+    return handler(operation);
+  } catch (error) {
+    if (error instanceof ShuffleNetError) return { kind: 'failed', error };
+    throw error;
+  }
+}
+
+function constant(from: string, tensor: StoredTensor): Constant {
+  return { kind: 'constant', tensor: { from, shape: tensor.shape, parts: [tensor] } };
+}
+
+/** N, C, H, W; or N, H, W, C, as TensorFlow's converters have it. */
+function inputValue({ name, shape = [] }: StoredInput, builder: GraphBuilder): Activation {
+  const words = `input ${quote(name)}`;
+  if (shape.length !== 4 && shape.length !== 0) {
+    throw builder.fail(words, `expected four sides (batch, channels, height, width), has ${shape.length}`);
+  }
+  const last = shape[3] === 3 && shape[1] !== 3;
+  const [batch = 1, channels = 3, height = usualSide, width = usualSide] = last
+    ? [shape[0], shape[3], shape[1], shape[2]]
+    : shape;
+  if (Math.max(batch, height, width) > maxSide) throw builder.fail(words, `is larger than ${maxSide} in some side`);
+  builder.batch = batch;
+  const layer = builder.input(channels, height, width);
+  const axes = wholeAxes([batch, channels, height, width]);
+  return { kind: 'activation', layer, axes: last ? [axes[0]!, axes[2]!, axes[3]!, axes[1]!] : axes };
+}
+
+function nameOf({ name, type, outputs }: StoredOperator): string {
+  return `node ${quote(name || (outputs[0] ?? ''))} (${quote(type).slice(1, -1)})`;
+}
+
+/** One operator, with what it is given in the form that it needs. Accessors throw ERR_WEIGHTS_TENSOR. */
+class Operation {
+  readonly type: string;
+  readonly name: string;
+
+  constructor(
+    private readonly operator: StoredOperator,
+    private readonly values: ReadonlyMap<string, Value | Failed>,
+    readonly builder: GraphBuilder,
+  ) {
+    this.type = operator.type;
+    this.name = nameOf(operator);
+  }
+
+  fail(words: string): ShuffleNetError {
+    return this.builder.fail(this.name, words);
+  }
+
+  get inputCount(): number {
+    return this.operator.inputs.length;
+  }
+
+  has(index: number): boolean {
+    return (this.operator.inputs[index] ?? '') !== '';
+  }
+
+  value(index: number): Value {
+    const value = this.values.get(this.operator.inputs[index] ?? '');
+    if (!value) throw this.fail(`input ${index} is missing`);
+    if (value.kind === 'failed') throw value.error;
+    return value;
+  }
+
+  numbers(index: number): Numbers {
+    const value = this.value(index);
+    const numbers = value.kind === 'constant' ? numbersOf(value.tensor) : value;
+    if (numbers?.kind !== 'numbers') throw this.fail(`input ${index} has to be known without an image`);
+    return numbers;
+  }
+
+  constant(index: number): PlacedTensor {
+    const value = this.value(index);
+    if (value.kind !== 'constant') throw this.fail(`input ${index} has to be a tensor of the file`);
+    return value.tensor;
+  }
+
+  optionalConstant(index: number): PlacedTensor | undefined {
+    return this.has(index) ? this.constant(index) : undefined;
+  }
+
+  activation(index: number): Activation {
+    const value = this.value(index);
+    if (value.kind !== 'activation') throw this.fail(`input ${index} has to be computed from the image`);
+    if (value.softmax) throw this.fail('expected nothing behind the softmax');
+    return value;
+  }
+
+  /** The layer whose value, N, C, H, W, the input is; a shuffle becomes one. */
+  plane(index: number): number {
+    return this.paddedPlane(index, false).layer;
+  }
+
+  paddedPlane(index: number, allowPadding = true): { layer: number; begin: number; end: number } {
+    const value = this.activation(index);
+    const groups = shuffleGroups(value.axes, this.shape4(value.layer));
+    if (groups === undefined) {
+      throw this.fail(`input ${index} is ${this.words(value)} rearranged, which is no shuffle of its channels`);
+    }
+    if (value.padding && !allowPadding) throw this.fail('expected no padding before it');
+    const { begin, end } = value.padding ?? { begin: 0, end: 0 };
+    if (groups !== 1) {
+      value.layer = this.builder.shuffle(this.name, value.layer, groups);
+      value.axes = wholeAxes(this.shape4(value.layer));
+    }
+    return { layer: value.layer, begin, end };
+  }
+
+  /** The layer whose channels in their order the input is. */
+  features(index: number): number {
+    const value = this.activation(index);
+    if (!isVector(value.axes, this.shape4(value.layer))) {
+      throw this.fail(`the classifier reads ${this.words(value)} as ${formatShape(axesShape(value.axes))}`);
+    }
+    return value.layer;
+  }
+
+  /** A layer's value as it is: in four dimensions, or in two. */
+  made(layer: number, dimensions: 2 | 4 = 4): Activation {
+    return { kind: 'activation', layer, axes: wholeAxes(this.shape4(layer)).slice(0, dimensions) };
+  }
+
+  number(name: string, absent: number): number {
+    const value = this.operator.attributes.get(name);
+    if (value === undefined) return absent;
+    if (typeof value !== 'number') throw this.fail(`attribute ${quote(name)} has to be a number`);
+    return value;
+  }
+
+  text(name: string, absent: string): string {
+    const value = this.operator.attributes.get(name);
+    return typeof value === 'string' ? value : absent;
+  }
+
+  list(name: string): number[] | undefined {
+    const value = this.operator.attributes.get(name);
+    if (value !== undefined && !Array.isArray(value)) throw this.fail(`attribute ${quote(name)} has to be a list`);
+    return value;
+  }
+
+  attribute(name: string): number | string | number[] | StoredTensor | undefined {
+    return this.operator.attributes.get(name);
+  }
+
+  /** An attribute that later operator sets made an input. */
+  listOrInput(name: string, index: number): number[] | undefined {
+    return this.list(name) ?? (this.has(index) ? this.numbers(index).values : undefined);
+  }
+
+  shape4(layer: number): number[] {
+    const { channels, height, width } = this.builder.shape(layer);
+    return [this.builder.batch, channels, height, width];
+  }
+
+  private words({ layer }: Activation): string {
+    return `${this.builder.layers[layer]!.name}'s ${formatShape(this.shape4(layer))}`;
+  }
+}
+
+type Handler = (op: Operation) => Value;
+
+function conv(op: Operation): Value {
+  const input = op.paddedPlane(0);
+  const weight = op.constant(1);
+  const { stride, padding } = placing(op, input, weight.shape[2] ?? 0);
+  return op.made(
+    op.builder.conv(op.name, input.layer, weight, op.optionalConstant(2), {
+      stride,
+      padding,
+      groups: op.number('group', 1),
+    }),
+  );
+}
+
+/** Sides, stride and padding of a window, which have to be the same for height and width. */
+function placing(op: Operation, input: { layer: number; begin: number; end: number }, kernel: number): Placing {
+  const pair = (name: string, absent: number) => {
+    const [height = absent, width = absent, ...more] = op.list(name) ?? [];
+    if (height !== width || more.length > 0 || !Number.isInteger(height) || height < 1 || height > maxSide) {
+      throw op.fail(`${name} has to be two equal numbers, is ${formatShape([height, width, ...more])}`);
+    }
+    return height;
+  };
+  const sides = { kernel: pair('kernel_shape', kernel), stride: pair('strides', 1) };
+  if (pair('dilations', 1) !== 1) throw op.fail('dilations have to be 1');
+  const padding = windowPadding(op, sides, op.builder.shape(input.layer));
+  if (input.begin + input.end === 0) return { ...sides, padding };
+  if (padding === 'same') throw op.fail('has auto_pad behind a padding');
+  return { ...sides, padding: { ...padding, begin: padding.begin + input.begin, end: padding.end + input.end } };
+}
+
+function windowPadding(op: Operation, { kernel, stride }: Omit<Placing, 'padding'>, { height, width }: Shape): Padding {
+  const ceil = op.number('ceil_mode', 0) !== 0 && { ceil: true };
+  switch (op.text('auto_pad', 'NOTSET')) {
+    case 'SAME_UPPER':
+      return 'same';
+    case 'SAME_LOWER': {
+      const total = (size: number) => Math.max(0, (Math.ceil(size / stride) - 1) * stride + kernel - size);
+      const [rows, columns] = [total(height), total(width)];
+      if (rows !== columns) throw op.fail(`SAME_LOWER pads the sides of ${height}x${width} differently`);
+      return { begin: Math.ceil(rows / 2), end: Math.floor(rows / 2) };
+    }
+    case 'VALID':
+      return { begin: 0, end: 0, ...ceil };
+    default: {
+      const pads = op.list('pads') ?? [0, 0, 0, 0];
+      const [top = 0, left, bottom = 0, right] = pads;
+      if (pads.length !== 4 || top !== left || bottom !== right || !(Math.min(top, bottom) >= 0)) {
+        throw op.fail(`pads have to be the same for height and width, are ${formatShape(pads)}`);
+      }
+      return { begin: top, end: bottom, ...ceil };
+    }
+  }
+}
+
+function batchNorm(op: Operation): Value {
+  return op.made(
+    op.builder.batchNorm(op.name, op.plane(0), op.number('epsilon', 1e-5), {
+      gamma: op.constant(1),
+      beta: op.constant(2),
+      mean: op.constant(3),
+      variance: op.constant(4),
+    }),
+  );
+}
+
+function relu(op: Operation): Value {
+  return op.made(op.builder.relu(op.name, op.plane(0)));
+}
+
+function maxPool(op: Operation): Value {
+  const input = op.paddedPlane(0);
+  // Zeros are less than nothing only where no value is negative.
+  if (input.begin + input.end > 0 && op.builder.layers[input.layer]!.op !== 'relu') {
+    throw op.fail('has zeros before it that could be the greatest values');
+  }
+  return op.made(op.builder.pool(op.name, input.layer, 'max', placing(op, input, 0), true));
+}
+
+function averagePool(op: Operation): Value {
+  const input = op.paddedPlane(0);
+  const counts = op.number('count_include_pad', 0) !== 0;
+  const sides = placing(op, input, 0);
+  const padded = input.begin + input.end > 0;
+  if (padded && !counts && sides.padding !== 'same') {
+    const { kernel, stride, padding } = sides;
+    const own = padding.end - input.end;
+    // Cells at the end that do not count, as many as rounding up would add.
+    const rounding = own > 0 && own === Math.min(stride - 1, kernel - 1 - input.end);
+    if (padding.begin !== input.begin || (own !== 0 && !rounding)) {
+      throw op.fail('counts some of the padding and some not');
+    }
+    if (rounding) sides.padding = { begin: input.begin, end: input.end, ceil: true };
+  }
+  return op.made(op.builder.pool(op.name, input.layer, 'avg', sides, counts || padded));
+}
+
+function globalPool(mode: 'avg' | 'max'): Handler {
+  return (op) => op.made(op.builder.globalPool(op.name, op.plane(0), mode));
+}
+
+/** Over height and width. */
+function reduce(mode: 'avg' | 'max'): Handler {
+  return (op) => {
+    const axes = (op.listOrInput('axes', 1) ?? []).map((axis) => (axis < 0 ? axis + 4 : axis)).sort();
+    if (axes.join() !== '2,3') throw op.fail(`expected axes 2 and 3, are ${formatShape(axes)}`);
+    const layer = op.builder.globalPool(op.name, op.plane(0), mode);
+    return op.made(layer, op.number('keepdims', 1) ? 4 : 2);
+  };
+}
+
+function gemm(op: Operation): Value {
+  if (op.number('alpha', 1) !== 1 || op.number('beta', 1) !== 1 || op.number('transA', 0) !== 0) {
+    throw op.fail('alpha and beta have to be 1, and transA 0');
+  }
+  const weight = op.number('transB', 0) ? op.constant(1) : transposedMatrix(op, op.constant(1));
+  return op.made(op.builder.fullyConnected(op.name, op.features(0), weight, op.optionalConstant(2)), 2);
+}
+
+function matMul(op: Operation): Value {
+  return op.made(
+    op.builder.fullyConnected(op.name, op.features(0), transposedMatrix(op, op.constant(1)), undefined),
+    2,
+  );
+}
+
+function transposedMatrix(op: Operation, { from, shape, parts, axes }: PlacedTensor): PlacedTensor {
+  const [rows, columns] = shape;
+  if (rows === undefined || columns === undefined || shape.length !== 2) {
+    throw op.fail(`${quote(from)} has to be a matrix, is ${formatShape(shape)}`);
+  }
+  const turned = { from, shape: [columns, rows], parts };
+  // Turned twice it lies as in the file.
+  return axes ? turned : { ...turned, axes: [1, 0] };
+}
+
+function add(op: Operation): Value {
+  if (op.inputCount !== 2) throw op.fail(`adds ${op.inputCount} values, expected two`);
+  const [a, b] = [op.value(0), op.value(1)];
+  if (a.kind === 'activation' && b.kind === 'activation') {
+    return op.made(op.builder.add(op.name, op.plane(0), op.plane(1)));
+  }
+  if (a.kind === 'activation' && b.kind === 'constant') return addBias(op, 0, b.tensor);
+  if (b.kind === 'activation' && a.kind === 'constant') return addBias(op, 1, a.tensor);
+  return arithmetic((x, y) => x + y)(op);
+}
+
+function addBias(op: Operation, index: number, bias: PlacedTensor): Value {
+  const dimensions = op.activation(index).axes.length === 2 ? 2 : 4;
+  const layer = dimensions === 2 ? op.features(index) : op.plane(index);
+  const { channels } = op.builder.shape(layer);
+  if (bias.shape.at(dimensions === 2 ? -1 : -3) !== channels) {
+    throw op.fail(`${quote(bias.from)} ${formatShape(bias.shape)} is not one value for each of ${channels} channels`);
+  }
+  return op.made(op.builder.addBias(op.name, layer, bias), dimensions);
+}
+
+function concat(op: Operation): Value {
+  const first = op.value(0);
+  if (first.kind !== 'activation') {
+    const joined = joinLists(Array.from({ length: op.inputCount }, (_, index) => op.numbers(index)));
+    if (!joined) throw op.fail('expected lists to join');
+    return joined;
+  }
+  const axis = op.number('axis', 1);
+  if (op.inputCount !== 2 || (axis !== 1 && axis !== -3)) throw op.fail('expected two values to join, by channels');
+  return op.made(op.builder.concat(op.name, op.plane(0), op.plane(1)));
+}
+
+/** The same elements in the dimensions that `change` makes of the present ones. */
+function shaped(op: Operation, change: (shape: number[]) => number[] | undefined): Value {
+  const value = op.value(0);
+  const from =
+    value.kind === 'activation' ? axesShape(value.axes) : value.kind === 'constant' ? value.tensor.shape : value.shape;
+  const shape = change([...from]);
+  const impossible = () => op.fail(`cannot make ${shape ? formatShape(shape) : 'its shape'} of ${formatShape(from)}`);
+  if (!shape || shape.length > 16) throw impossible();
+  if (value.kind === 'numbers') return { ...value, shape };
+  if (value.kind === 'constant') {
+    if (value.tensor.axes) throw impossible();
+    return { kind: 'constant', tensor: { ...value.tensor, shape } };
+  }
+  const { layer, axes, padding } = value;
+  const turned = reshapeAxes(axes, shape);
+  if (!turned || padding) throw impossible();
+  return { kind: 'activation', layer, axes: turned };
+}
+
+function reshape(op: Operation): Value {
+  const target = op.listOrInput('shape', 1) ?? [];
+  return shaped(op, (shape) => reshaped(shape, target, op.number('allowzero', 0) !== 0));
+}
+
+function flatten(op: Operation): Value {
+  return shaped(op, (shape) => {
+    const axis = op.number('axis', 1);
+    const split = axis < 0 ? axis + shape.length : axis;
+    const product = (sides: number[]) => sides.reduce((all, side) => all * side, 1);
+    return [product(shape.slice(0, split)), product(shape.slice(split))];
+  });
+}
+
+function unsqueeze(op: Operation): Value {
+  return shaped(op, (shape) => unsqueezed(shape, op.listOrInput('axes', 1) ?? []));
+}
+
+function transpose(op: Operation): Value {
+  const value = op.value(0);
+  const order = op.list('perm');
+  if (value.kind === 'constant') {
+    if (order && order.join() !== '1,0')
+      throw op.fail(`turns ${quote(value.tensor.from)}, expected only matrices to be`);
+    return { kind: 'constant', tensor: transposedMatrix(op, value.tensor) };
+  }
+  if (value.kind !== 'activation' || value.padding) throw op.fail('expected an activation');
+  const axes = transposeAxes(value.axes, order ?? value.axes.map((_, axis) => axis).reverse());
+  if (!axes) throw op.fail(`perm ${formatShape(order ?? [])} is not an order of ${value.axes.length} axes`);
+  return { kind: 'activation', layer: value.layer, axes };
+}
+
+/** Channels in a constant order, or values of a shape. */
+function gatherAny(op: Operation): Value {
+  const value = op.value(0);
+  const indices = op.numbers(1);
+  const axis = op.number('axis', 0);
+  if (value.kind !== 'activation') {
+    const found = gather(op.numbers(0), indices);
+    if (!found || axis !== 0) throw op.fail('has no such values');
+    return found;
+  }
+  const layer = op.plane(0);
+  const groups = axis === 1 ? gatheredGroups(indices.values, op.builder.shape(layer).channels) : undefined;
+  if (groups === undefined) throw op.fail('expected all channels in an order that shuffles them');
+  return op.made(op.builder.shuffle(op.name, layer, groups));
+}
+
+/** Output j * groups + i is input i * (channels / groups) + j. */
+function gatheredGroups(order: readonly number[], channels: number): number | undefined {
+  if (order.length !== channels) return undefined;
+  // The second output is the second group's first input.
+  const step = order[1] ?? 1;
+  const groups = step === 1 ? 1 : channels / step;
+  const right = order.every((from, to) => from === (to % groups) * (channels / groups) + Math.floor(to / groups));
+  return Number.isInteger(groups) && right ? groups : undefined;
+}
+
+function shapeOf(op: Operation): Value {
+  const value = op.value(0);
+  const shape =
+    value.kind === 'activation' ? axesShape(value.axes) : value.kind === 'constant' ? value.tensor.shape : value.shape;
+  return slice(vector(shape), op.number('start', 0), op.number('end', shape.length)) ?? vector([]);
+}
+
+function sliceList(op: Operation): Value {
+  const [start = 0, ...starts] = op.listOrInput('starts', 1) ?? [];
+  const [end = 0] = op.listOrInput('ends', 2) ?? [];
+  const [axis = 0] = op.listOrInput('axes', 3) ?? [];
+  const [step = 1] = op.has(4) ? op.numbers(4).values : [];
+  const found = slice(op.numbers(0), start, end, step);
+  if (!found || axis !== 0 || starts.length > 0) throw op.fail('expected a slice of a list');
+  return found;
+}
+
+function arithmetic(operation: (a: number, b: number) => number): Handler {
+  return (op) => {
+    const result = elementwise(op.numbers(0), op.numbers(1), operation);
+    if (!result) throw op.fail('the shapes of its inputs do not suit each other');
+    return result;
+  };
+}
+
+function rounded(round: (value: number) => number): Handler {
+  return (op) => {
+    const numbers = op.numbers(0);
+    return { ...numbers, values: numbers.values.map(round) };
+  };
+}
+
+function cast(op: Operation): Value {
+  const value = op.value(0);
+  if (value.kind === 'activation') return value;
+  const to = op.number('to', 1);
+  const float = [1, 10, 11, 16].includes(to);
+  // Weights keep the precision in which they are stored.
+  if (value.kind === 'constant' && float) return value;
+  const numbers = op.numbers(0);
+  return { ...numbers, float, values: float ? numbers.values : numbers.values.map(Math.trunc) };
+}
+
+function pad(op: Operation): Value {
+  const value = op.activation(0);
+  const pads = op.listOrInput('pads', 1) ?? op.list('paddings') ?? [];
+  if (pads.length > 0 && pads.every((cells) => cells === 0)) return value;
+  const [begin = 0, end = 0] = [pads[2], pads[6]];
+  const filled = op.has(2) ? op.numbers(2).values[0] : op.number('value', 0);
+  const zeros = op.text('mode', 'constant') === 'constant' && filled === 0;
+  const expected = [0, 0, begin, begin, 0, 0, end, end];
+  if (!zeros || pads.length !== 8 || pads.some((cells, i) => cells !== expected[i]) || Math.min(begin, end) < 0) {
+    throw op.fail(
+      `expected zeros before and after the plane, the same for height and width; pads ${formatShape(pads)}`,
+    );
+  }
+  return { ...op.made(op.plane(0)), padding: { begin, end } };
+}
+
+function constantNode(op: Operation): Value {
+  const value = op.attribute('value');
+  if (typeof value === 'object' && !Array.isArray(value)) return constant(op.name, value);
+  for (const [name, float] of [
+    ['value_int', false],
+    ['value_ints', false],
+    ['value_float', true],
+    ['value_floats', true],
+  ] as const) {
+    const own = op.attribute(name);
+    if (typeof own === 'number') return { kind: 'numbers', shape: [], values: [own], float };
+    if (Array.isArray(own)) return { ...vector(own), float };
+  }
+  throw op.fail('has no value that weights or shapes could have');
+}
+
+const same: Handler = (op) => op.value(0);
+
+const handlers: ReadonlyMap<string, Handler> = new Map([
+  ['Conv', conv],
+  ['BatchNormalization', batchNorm],
+  ['Relu', relu],
+  ['MaxPool', maxPool],
+  ['AveragePool', averagePool],
+  ['GlobalAveragePool', globalPool('avg')],
+  ['GlobalMaxPool', globalPool('max')],
+  ['ReduceMean', reduce('avg')],
+  ['ReduceMax', reduce('max')],
+  ['Gemm', gemm],
+  ['MatMul', matMul],
+  ['Add', add],
+  ['Sum', add],
+  ['Concat', concat],
+  ['Reshape', reshape],
+  ['Flatten', flatten],
+  ['Squeeze', (op) => shaped(op, (shape) => squeezed(shape, op.listOrInput('axes', 1)))],
+  ['Unsqueeze', unsqueeze],
+  ['Transpose', transpose],
+  ['Gather', gatherAny],
+  ['Pad', pad],
+  ['Softmax', (op) => ({ ...op.activation(0), softmax: true })],
+  ['LogSoftmax', (op) => ({ ...op.activation(0), softmax: true })],
+  ['Dropout', same],
+  ['Identity', same],
+  ['Cast', cast],
+  ['Constant', constantNode],
+  ['Shape', shapeOf],
+  ['Slice', sliceList],
+  ['Sub', arithmetic((a, b) => a - b)],
+  ['Mul', arithmetic((a, b) => a * b)],
+  ['Div', arithmetic((a, b) => a / b)],
+  ['Floor', rounded(Math.floor)],
+  ['Ceil', rounded(Math.ceil)],
+]);

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import {
+  convertWeights,
+  exportOnnx,
+  ShuffleNet,
+  ShuffleNetError,
+  type NetworkOptions,
+  type Variant,
+} from '../../../lib';
+import { buildGraph } from '../../../lib/network/graph';
+import { networkOptions, resolveNetwork } from '../../../lib/network/table';
+import { encodeModel } from '../../../lib/onnx/encode';
+import { foldBatchNorm } from '../../../lib/onnx/fold';
+import { onnxGraph } from '../../../lib/onnx/model';
+import { loadWeights } from '../../../lib/weights/load';
+import { difference, digest, noise } from '../../model/files';
+import { randomWeights } from '../../onnx/runtime';
+import { bytesOf, checkpoints, folder, image, logitsOf } from './fixtures';
+
+async function logits(weights: string | Uint8Array, file: string, network: NetworkOptions = {}): Promise<Float32Array> {
+  await using model = await ShuffleNet.load(weights, { network });
+  return (await model.run(image(file))).data;
+}
+
+describe('files that carry their graph', () => {
+  for (const { file, variant, channelOrder } of checkpoints) {
+    const of = path.join(folder, file);
+
+    it(`${file}: the network is told by the graph alone`, async () => {
+      const loaded = await loadWeights(of);
+      const { network } = loaded;
+      assert.deepEqual(network, resolveNetwork({ ...networkOptions(network), variant }));
+      assert.equal(loaded.preprocess.channelOrder, channelOrder);
+      assert.equal(loaded.format, path.extname(file) === '.onnx' ? 'onnx' : 'caffe');
+    });
+
+    it(`${file}: gives the logits of its own framework`, async () => {
+      const expected = logitsOf(file);
+      const most = difference(await logits(of, file), expected);
+      assert.ok(most <= 5e-5, `differs by ${most}`);
+      // Logits that are all the same would prove nothing.
+      assert.ok(difference(expected, expected.toReversed()) > 0.1);
+    });
+
+    it(`${file}: converted, gives the same bits`, async () => {
+      const converted = await convertWeights(of);
+      assert.equal(digest(await logits(converted, file)), digest(await logits(of, file)));
+    });
+
+    it(`${file}: every convention that differs from the paper's makes a difference`, async () => {
+      const right = logitsOf(file);
+      for (const [field, value] of Object.entries(changes(variant))) {
+        const wrong = await logits(of, file, { variant: { [field]: value } }).catch((error: unknown) => error);
+        // Some do not even fit the image.
+        if (wrong instanceof ShuffleNetError) assert.equal(wrong.code, 'ERR_INPUT');
+        else assert.ok(difference(right, wrong as Float32Array) > 1e-3, `${field} makes no difference`);
+      }
+    });
+  }
+});
+
+/** The paper's values of fields that say nothing of which tensors there are, and do not change their shapes. */
+function changes(variant: Partial<Variant>): Partial<Variant> {
+  const tensors = ['batchNorm', 'stemBias', 'convBias', 'fcBias', 'bottleneck', 'firstUnitGconv1'];
+  const { variant: paper } = resolveNetwork();
+  const fields = (Object.keys(variant) as (keyof Variant)[]).filter((field) => !tensors.includes(field));
+  const others = Object.fromEntries(fields.map((field) => [field, paper[field]]));
+  // What is pooled is not negative, so a ReLU on the branch alone does the same.
+  return { ...others, ...(variant.concatRelu && { concatRelu: 'none' }) };
+}
+
+describe("this package's own exports", () => {
+  it('are what their metadata say, bit by bit', async () => {
+    const original = await loadWeights();
+    const { network, tensors } = foldBatchNorm(original);
+    const loaded = await loadWeights(await exportOnnx());
+    assert.deepEqual(loaded.network, network);
+    assert.deepEqual(loaded.labels, original.labels);
+    assert.deepEqual(loaded.preprocess, original.preprocess);
+    assert.deepEqual([...tensors.keys()].sort(), Object.keys(loaded.tensors).sort());
+    for (const [name, values] of tensors) {
+      assert.ok(Buffer.from(values.buffer).equals(loaded.tensors[name]!.bytes), name);
+    }
+  });
+
+  const small = { scale: 0.25, classes: 7 } as const;
+  const networks: [string, NetworkOptions][] = [
+    ['the paper, one group', { ...small, groups: 1 }],
+    ['eight groups', { ...small, groups: 8, stemChannels: 16 }],
+    ['no shuffle', { ...small, shuffle: false }],
+    ['half the units', { ...small, shallow: true }],
+    ['another bottleneck', { ...small, groups: 2, bottleneckRatio: 1 / 2 }],
+    ...Object.entries({
+      shuffleOrder: 'inverse',
+      shufflePlace: 'afterDepthwise',
+      shuffleFirstUnit: false,
+      firstUnitGconv1: 'groups',
+      firstUnitGconv2: 'one',
+      concatOrder: 'branchShortcut',
+      concatRelu: 'branch',
+      bottleneck: 'none',
+      stemStride: 1,
+      stemPadding: 'same',
+      stemBatchNorm: false,
+      stemRelu: false,
+      maxPool: false,
+      maxPoolPadding: 'same',
+      stage2Stride: 1,
+      avgPoolKernel: 2,
+      avgPoolPadding: 'same',
+      avgPoolCountPadding: false,
+      depthwisePadding: 'same',
+      globalPool: 'max',
+      fcBias: false,
+    } satisfies Partial<Variant>).map(([field, value]): [string, NetworkOptions] => [
+      `${field} ${value}`,
+      { ...small, stemChannels: 12, variant: { [field]: value } },
+    ]),
+    ['no ReLU where branches join', { ...small, variant: { concatRelu: 'none' } }],
+    ['pools that round up', { ...small, variant: { maxPoolPadding: ceil(0), avgPoolPadding: ceil(0) } }],
+    ['padded pools that round up', { ...small, variant: { maxPoolPadding: ceil(1), avgPoolPadding: ceil(1) } }],
+  ];
+  for (const [name, options] of networks) {
+    it(`without metadata, are told by their graph: ${name}`, async () => {
+      const { network, tensors } = foldBatchNorm(await loadWeights(randomWeights(options, 1)));
+      const input = noise(1, 3, 64, 64);
+      await using right = await ShuffleNet.load(
+        encodeModel({
+          graph: onnxGraph(buildGraph(network), tensors),
+          version: '1',
+          metadata: { 'shufflenet.config': JSON.stringify(networkOptions(network)) },
+        }),
+      );
+      const expected = digest((await right.run(input)).data);
+      for (const size of [undefined, { height: 64, width: 64 }]) {
+        const graph = onnxGraph(buildGraph(network), tensors, size);
+        await using model = await ShuffleNet.load(encodeModel({ graph, version: '1', metadata: {} }));
+        assert.equal(digest((await model.run(input)).data), expected);
+        assert.equal(model.network.groups, network.groups);
+      }
+    });
+  }
+});
+
+function ceil(padding: number) {
+  return { begin: padding, end: padding, ceil: true };
+}
+
+it('the memory of a file is not copied, where weights lie as they are needed', async () => {
+  const { tensors } = await loadWeights(bytesOf('pytorchcv.onnx'));
+  const memory = new Set(Object.values(tensors).map(({ bytes }) => bytes.buffer));
+  assert.equal(memory.size, 1);
+});
