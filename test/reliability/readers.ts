@@ -19,9 +19,19 @@ import { root, round, seeded, within, type Outcome } from './measure';
 
 const checkpoints = path.join(root, 'test/fixtures/checkpoints');
 
-/** Where each reader starts from: a folder of fixtures, and which files of it. */
-const readers: Readonly<Record<string, { folder: string; files: RegExp }>> = {
-  pytorch: { folder: 'readers', files: /\.(pt|pth\.tar)$/ },
+/** Where each reader starts from: a folder of fixtures, and which files of it; what its files consist of, if short. */
+const readers: Readonly<Record<string, { folder: string; files: RegExp; tokens?: readonly string[] }>> = {
+  // biome-ignore format: a list
+  pytorch: {
+    folder: 'readers',
+    files: /\.(pt|pth\.tar)$/,
+    tokens: [
+      '(', ')', '.', '0', '1', '2', 'I7\n', 'K\x02', 'N', 'Q', 'R', 'U\x01a', ']', 'a', 'b', 'e', 'h\x02', 'q\x02', 's', 't',
+      'u', '}', '\x81', '\x85', '\x86', '\x87', '\x88', '\x8a\x01\xff', '\x8c\x05model', '\x8f', '\x90', '\x91', '\x92',
+      '\x93', '\x94', '\x96\0\0\0\0\0\0\0\0', 'ccollections\nOrderedDict\n', 'ctorch._utils\n_rebuild_tensor_v2\n',
+      'ctorch._utils\n_rebuild_parameter\n', 'ctorch\nFloatStorage\n', 'cmy\nNet\n', 'cos\nsystem\n',
+    ],
+  },
   npz: { folder: 'readers', files: /^arrays.*\.npz$/ },
 };
 
@@ -91,8 +101,13 @@ const edges = [
   ...[31n, 32n, 40n, 53n, 62n, 63n, 64n].flatMap((power) => [2n ** power - 1n, 2n ** power, 2n ** power + 1n]),
 ];
 
-/** One to four changes: bytes, numbers of 1 to 8 bytes, pieces of another file or of this one, and cuts. */
-function mutate(sample: Uint8Array, others: readonly Sample[], random: () => number): Uint8Array {
+/** One to four changes: bytes, numbers of 1 to 8 bytes, tokens, pieces of another file or of this one, and cuts. */
+function mutate(
+  sample: Uint8Array,
+  others: readonly Sample[],
+  tokens: readonly string[],
+  random: () => number,
+): Buffer {
   let bytes = Buffer.from(sample);
   const below = (n: number) => Math.floor(random() * n);
   const piece = (of: Uint8Array) => {
@@ -101,8 +116,12 @@ function mutate(sample: Uint8Array, others: readonly Sample[], random: () => num
   };
   for (let changes = 1 + below(4); changes > 0 && bytes.length > 0; changes--) {
     const at = below(bytes.length);
-    const kind = below(10);
-    if (kind < 3) {
+    const kind = below(tokens.length > 0 ? 14 : 10);
+    if (kind >= 10) {
+      const token = Buffer.from(tokens[below(tokens.length)]!, 'latin1');
+      const rest = kind < 12 ? at : Math.min(bytes.length, at + token.length);
+      bytes = Buffer.concat([bytes.subarray(0, at), token, bytes.subarray(rest)]);
+    } else if (kind < 3) {
       bytes[at]! ^= 1 + below(255);
     } else if (kind === 3) {
       bytes[at]! ^= 1 << below(8);
@@ -195,6 +214,7 @@ async function attack(
 ): Promise<Outcome> {
   const trial = new Trial(reader);
   const sound = samples(reader);
+  const { tokens = [] } = readers[reader]!;
   if (sound.length === 0) return { figures: {}, broken: [`${reader}: no files to start from`] };
   const soundContents: string[] = [];
   for (const { name, bytes, sibling } of sound) {
@@ -224,7 +244,7 @@ async function attack(
   let seed = firstSeed;
   for (; seed < firstSeed + mutations && performance.now() < deadline; seed++) {
     const i = seed % sound.length;
-    if (!(await read(i, mutate(sound[i]!.bytes, sound, seeded(seed)), `seed ${seed}`))) break;
+    if (!(await read(i, mutate(sound[i]!.bytes, sound, tokens, seeded(seed)), `seed ${seed}`))) break;
     // The last of them is near what a process was at that had to be killed.
     if (seed % 5000 === 0) process.stderr.write(`${reader}: seed ${seed}\n`);
   }
