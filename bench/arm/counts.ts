@@ -38,12 +38,13 @@ export const arches = {
   arm: { directory: 'build-native-arm', toolchain: 'armv7', gcc: 'arm-linux-gnueabihf-g++', qemu: 'qemu-arm' },
 } as const;
 
-/** Cores are QEMU's, by its names. */
+/** What networks run on. `cpu` is QEMU's name of a core; networks are in float32 where no precision is named. */
 export const cores = [
-  { name: 'cortex-a53', arch: 'arm64' },
-  { name: 'cortex-a72', arch: 'arm64' },
-  { name: 'cortex-a76', arch: 'arm64' },
-  { name: 'cortex-a7', arch: 'arm' },
+  { name: 'cortex-a53', cpu: 'cortex-a53', precision: 'fp32', arch: 'arm64' },
+  { name: 'cortex-a72', cpu: 'cortex-a72', precision: 'fp32', arch: 'arm64' },
+  { name: 'cortex-a76', cpu: 'cortex-a76', precision: 'fp32', arch: 'arm64' },
+  { name: 'cortex-a76, fp16', cpu: 'cortex-a76', precision: 'fp16', arch: 'arm64' },
+  { name: 'cortex-a7', cpu: 'cortex-a7', precision: 'fp32', arch: 'arm' },
 ] as const;
 
 /** '1x g=3, cortex-a72' */

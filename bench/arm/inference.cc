@@ -1,5 +1,5 @@
 // One inference of a network of the paper's table at 224x224, between the hints that count_instructions.cc knows:
-//   inference GROUPS QUARTERS      QUARTERS: the scale factor in quarters
+//   inference GROUPS QUARTERS PRECISION      QUARTERS: the scale factor in quarters; PRECISION: fp32 or fp16
 // With COUNT_STEPS in the environment it prints a line for each lap: kind, form and shape of the step. They come of a
 // profile, which takes four times as long as what is counted.
 #include <cmath>
@@ -130,10 +130,10 @@ class Laps : public sn::StepObserver {
   std::vector<int> steps;
 };
 
-int run(int groups, int quarters) {
+int run(int groups, int quarters, sn::Precision precision) {
   constexpr int kSize = 224;
   const Network network(groups, quarters);
-  const auto weights = sn::SharedWeights::get("", network.graph, sn::select_kernels());
+  const auto weights = sn::SharedWeights::get("", network.graph, sn::select_kernels(precision));
   const sn::Plan plan(weights->graph, weights->kernels, weights->packed, kSize, kSize, 1);
   sn::ThreadPool pool(1);
   const sn::AlignedBuffer arena(plan.arena_floats());
@@ -163,7 +163,9 @@ int run(int groups, int quarters) {
 
 int main(int count, char** arguments) {
   try {
-    return count == 3 ? run(std::atoi(arguments[1]), std::atoi(arguments[2])) : 2;
+    if (count != 4) return 2;
+    const bool half = std::string(arguments[3]) == "fp16";
+    return run(std::atoi(arguments[1]), std::atoi(arguments[2]), half ? sn::Precision::kHalf : sn::Precision::kSingle);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

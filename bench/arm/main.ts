@@ -64,8 +64,8 @@ function measure(
     const file = path.join(folder, 'counts.json');
     const { directory, qemu } = arches[core.arch];
     const program = path.join(root, directory, 'arm_inference');
-    const args = ['-plugin', plugin, program, String(network.groups), String(network.quarters)];
-    const env = { ...process.env, QEMU_CPU: core.name, COUNT_OUT: file, ...(withSteps && { COUNT_STEPS: '1' }) };
+    const args = ['-plugin', plugin, program, String(network.groups), String(network.quarters), core.precision];
+    const env = { ...process.env, QEMU_CPU: core.cpu, COUNT_OUT: file, ...(withSteps && { COUNT_STEPS: '1' }) };
     const steps = run(qemu, args, env).split('\n');
     const { classes, laps } = JSON.parse(readFileSync(file, 'utf8')) as { classes: string[]; laps: number[][] };
     return laps.map((values, i) => ({
@@ -151,7 +151,10 @@ function main(): void {
   if (values.update) {
     const differences = compilerDifferences(kept, now);
     if (!all && differences.length > 0) throw new Error(`${differences.join(', ')}: --update all rows, without --only`);
-    const made: Kept = { ...now, counts: all ? now.counts : { ...kept.counts, ...now.counts } };
+    const counts = all ? now.counts : { ...kept.counts, ...now.counts };
+    const rows = networks.flatMap(({ name }) => cores.map((core) => rowOf(name, core.name)));
+    const sorted = rows.flatMap((row) => (counts[row] ? [[row, counts[row]] as const] : []));
+    const made: Kept = { ...now, counts: Object.fromEntries(sorted) };
     writeFileSync(keptFile, `${JSON.stringify(made, null, 2)}\n`);
     writeFileSync(tablesFile, withTables(readFileSync(tablesFile, 'utf8'), tables(made)));
     console.log(`kept in ${path.relative(root, keptFile)}, and in the tables of ${path.relative(root, tablesFile)}`);

@@ -4,7 +4,7 @@
 #include <cpuid.h>
 #elif defined(_M_X64)
 #include <intrin.h>
-#elif defined(__arm__) && defined(__linux__)
+#elif (defined(__arm__) || defined(__aarch64__)) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -49,6 +49,11 @@ CpuFeatures detect() {
 CpuFeatures detect() {
   CpuFeatures cpu;
   cpu.neon = true;  // part of the base architecture
+#if defined(__ARM_FEATURE_FP16_VECTOR_ARITHMETIC)
+  cpu.fp16 = true;
+#elif defined(__linux__)
+  cpu.fp16 = (~getauxval(AT_HWCAP) & (HWCAP_FPHP | HWCAP_ASIMDHP)) == 0;
+#endif
   return cpu;
 }
 #elif defined(__arm__) && defined(__linux__)

@@ -8,6 +8,7 @@ struct CpuFeatures {
   bool avx2 = false;    // with FMA
   bool avx512 = false;  // F, BW, DQ, VL
   bool neon = false;    // with fused multiply-add
+  bool fp16 = false;    // NEON computes with halves
 };
 
 const CpuFeatures& cpu_features();

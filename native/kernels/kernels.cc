@@ -24,6 +24,14 @@ const std::vector<Kernels>& available_kernels() {
           {"avx2", {pwconv_avx2, rows_avx2, dwconv_avx2, pool_avx2, elementwise_avx2}, nullptr, peak_avx2});
     }
 #elif defined(__aarch64__) || defined(__arm__)
+#ifdef SN_HALF
+    if (cpu.fp16) {
+      static const auto& halves = *new const KernelSet<Half>{pwconv_neonfp16, rows_neonfp16, dwconv_neonfp16,
+                                                             pool_neonfp16, elementwise_neonfp16};
+      kernels.push_back(
+          {"neonfp16", {pwconv_neon, rows_neon, dwconv_neon, pool_neon, elementwise_neon}, &halves, peak_neonfp16});
+    }
+#endif
     if (cpu.neon) {
       kernels.push_back(
           {"neon", {pwconv_neon, rows_neon, dwconv_neon, pool_neon, elementwise_neon}, nullptr, peak_neon});

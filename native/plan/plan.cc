@@ -178,6 +178,13 @@ void Plan::prepare(int index) {
     if (op.average) {
       step.row_scale = average_scale(in.height, y, op.kernel, op.stride, op.count_padding);
       step.column_scale = average_scale(in.width, x, op.kernel, op.stride, op.count_padding);
+#ifdef SN_HALF
+      if (half(op.input)) {
+        for (std::vector<float>* scale : {&step.row_scale, &step.column_scale}) {
+          to_halves(scale->data(), static_cast<ptrdiff_t>(scale->size()), reinterpret_cast<Half*>(scale->data()));
+        }
+      }
+#endif
     }
     if (step.form == Layout::kPlanes && out.layout == Layout::kChannels) {
       step.tile = kTransposeChannels;

@@ -34,18 +34,18 @@ struct Placement {
 struct Step {
   const Op* op = nullptr;
   Layout form = Layout::kPlanes;
-  int panels = 1;                         // pointwise, channels form: of one group
-  int band = 0;                           // output rows that go through scratch at once
-  int columns = 0;                        // of a scratch row, as kernels/rows
-  int tile = 1;                           // pool: channels that leave the planes layout together
-  int pad_y = 0, pad_x = 0;               // padding before
-  const void* weights = nullptr;          // packed, of the elements of the input
-  size_t group_weights = 0;               // packed size of one group
-  std::vector<int32_t> input_offsets;     // of each input channel in its tensor; convolution: of each input plane;
-                                          // pointwise, channels form: of each group in rising order
-  std::vector<int32_t> residual_offsets;  // kSum
-  std::vector<int32_t> tap_offsets;       // convolution: of each place of the window in scratch
-  std::vector<float> row_scale, column_scale;
+  int panels = 1;                              // pointwise, channels form: of one group
+  int band = 0;                                // output rows that go through scratch at once
+  int columns = 0;                             // of a scratch row, as kernels/rows
+  int tile = 1;                                // pool: channels that leave the planes layout together
+  int pad_y = 0, pad_x = 0;                    // padding before
+  const void* weights = nullptr;               // packed, of the elements of the input
+  size_t group_weights = 0;                    // packed size of one group
+  std::vector<int32_t> input_offsets;          // of each input channel in its tensor; convolution: of each input plane;
+                                               // pointwise, channels form: of each group in rising order
+  std::vector<int32_t> residual_offsets;       // kSum
+  std::vector<int32_t> tap_offsets;            // convolution: of each place of the window in scratch
+  std::vector<float> row_scale, column_scale;  // or as many halves
 };
 
 // What all threads compute together before they go on to the next piece: output rows [begin, end) of a step, or pixels

@@ -177,8 +177,12 @@ void Plan::Frame::pool(int unit, T* scratch) const {
   const Op& op = *step->op;
   const Placement& in = plan.placement(op.input);
   const Placement& out = plan.placement(op.output);
-  const PoolWindow window = {
-      op.average, op.kernel, op.stride, step->row_scale.data(), step->column_scale.data(), op.relu ? 0.0f : kNoLimit};
+  const PoolWindowOf<T> window = {op.average,
+                                  op.kernel,
+                                  op.stride,
+                                  reinterpret_cast<const T*>(step->row_scale.data()),
+                                  reinterpret_cast<const T*>(step->column_scale.data()),
+                                  op.relu ? 0.0f : kNoLimit};
   const auto range_of = range(unit);
   const int begin = static_cast<int>(range_of.first), end = static_cast<int>(range_of.second);
   if (step->form == Layout::kChannels) {

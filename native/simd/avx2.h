@@ -10,6 +10,7 @@
 namespace sn {
 namespace {
 
+using Element = float;
 using Vec = __m256;
 constexpr int kLanes = 8;
 

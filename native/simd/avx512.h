@@ -16,6 +16,7 @@
 namespace sn {
 namespace {
 
+using Element = float;
 using Vec = __m512;
 constexpr int kLanes = 16;
 

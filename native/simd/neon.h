@@ -1,7 +1,4 @@
 // NEON (Advanced SIMD): 4 floats, AArch64 and ARMv7. Operations: see simd/scalar.h.
-#include <type_traits>
-#include <utility>
-
 #if defined(__arm__) && defined(__GNUC__) && !defined(__ARM_FEATURE_FMA)
 // The 32-bit baseline has no NEON; VFPv4 brings it with fused multiply-add (Cortex-A7, A53 and later).
 #pragma GCC push_options
@@ -12,6 +9,7 @@
 namespace sn {
 namespace {
 
+using Element = float;
 using Vec = float32x4_t;
 constexpr int kLanes = 4;
 
@@ -69,6 +67,7 @@ inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 // Beyond simd/scalar.h: half a vector, and c + a * (lane L of b).
 using HalfVec = float32x2_t;
 inline HalfVec load_half(const float* p) { return vld1_f32(p); }
+inline HalfVec load_quarter(const float* p) { return vld1_dup_f32(p); }
 inline HalfVec set1_half(float x) { return vdup_n_f32(x); }
 template <int L>
 inline Vec broadcast_lane(Vec a) {
@@ -99,47 +98,6 @@ template <int L>
 inline Vec shift(Vec a, Vec b) {
   return vextq_f32(a, b, L);
 }
-template <int N>
-using Indices = std::make_integer_sequence<int, N>;
-
-// Calls f(std::integral_constant<int, I>()) for I from 0 to N - 1: lanes must be constants.
-template <class F, int... I>
-inline void each(std::integer_sequence<int, I...>, [[maybe_unused]] F f) {
-  (f(std::integral_constant<int, I>()), ...);
-}
-
-template <int N, class F>
-inline void each(F f) {
-  each(Indices<N>(), f);
-}
-
-// All that the function calls becomes a part of it: GCC would rather call what it sees several times, and leave sums in
-// memory.
-#if defined(__GNUC__)
-#define SN_FLATTEN __attribute__((flatten))
-#else
-#define SN_FLATTEN
-#endif
-
-// Keeps GCC from taking an address apart again, after which it no longer loads pairs of vectors from it nor counts it up
-// as it loads.
-template <class T>
-inline void pin([[maybe_unused]] T*& p) {
-#if defined(__GNUC__)
-  __asm__("" : "+r"(p));
-#endif
-}
-inline void pin_value([[maybe_unused]] int& i) {
-#if defined(__GNUC__)
-  __asm__("" : "+r"(i));
-#endif
-}
-template <class V>
-inline void pin_vector([[maybe_unused]] V& v) {
-#if defined(__GNUC__)
-  __asm__("" : "+w"(v));
-#endif
-}
 inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   const float32x4x2_t v = vuzpq_f32(a, b);
   even = v.val[0];
@@ -162,3 +120,5 @@ inline float maximum(Vec a) {
 
 }  // namespace
 }  // namespace sn
+
+#include "simd/unroll.h"

@@ -2,6 +2,7 @@
 // (internal linkage: code compiled for one instruction set must never be merged with another's) and opens a region that
 // is compiled for that instruction set; simd/end.h closes it. Include standard headers before.
 //
+//   Element                   float, or Half
 //   kLanes                    values per vector (a power of two)
 //   load, store               kLanes values, unaligned
 //   load_partial(p, n)        first n values, 0 < n < kLanes, the other lanes are zero; touches nothing past p + n
@@ -20,6 +21,7 @@
 namespace sn {
 namespace {
 
+using Element = float;
 struct Vec {
   float v;
 };

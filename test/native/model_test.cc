@@ -87,8 +87,11 @@ void isas_agree(const Kernels& kernels) {
     actual = run(*model, input, 2, height, width);
     float scale = 1e-3f;
     for (float v : expected) scale = std::max(scale, std::fabs(v));
+    // Floats round to 6e-8, halves to 4.9e-4 at most: rounding the weights, the image and each output alone makes ten times
+    // that where they add up. Of networks like these 1.3e-3 was the worst.
+    const float tolerance = kernels.halves ? 5e-3f : 2e-4f;
     for (size_t j = 0; j < expected.size(); j++) {
-      if (!(std::fabs(actual[j] - expected[j]) <= 2e-4f * scale)) {
+      if (!(std::fabs(actual[j] - expected[j]) <= tolerance * scale)) {
         fail("logit %zu is %.9g, by scalar kernels %.9g", j, actual[j], expected[j]);
       }
     }

@@ -32,11 +32,6 @@ double clamp(double x, double lower);
 // How far a float sum of `terms` terms may stray whose absolute values sum up to `magnitude`. Sums of halves are exact,
 // see Random::value().
 double tolerance(int terms, double magnitude);
-// By how much a result may be rounded that took as many roundings to elements of type T (or float).
-template <class T>
-double rounded(int roundings, double magnitude) {
-  return sizeof(T) == sizeof(float) ? 0 : roundings * std::ldexp(magnitude, -11);
-}
 
 // bias + sum over k of weights[k] * (channel channels[k] at y, x) + residual, clamped.
 Value pointwise(const Tensor& in, const std::vector<int>& channels, int y, int x, const float* weights, float bias,

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstddef>
 
+#include "core/half.h"
+
 namespace sn {
 
 // T: the element type, float or Half (core/half.h).
@@ -46,6 +48,7 @@ using DwconvChannels = DwconvChannelsOf<float>;
 using DwconvKernels = DwconvKernelsOf<float>;
 
 extern const DwconvKernels dwconv_scalar, dwconv_neon, dwconv_avx2, dwconv_avx512;
+extern const DwconvKernelsOf<Half> dwconv_neonfp16;
 
 // weights: [channels][9], bias: [channels] -> [10][channels]: the biases, then one row for each place of the window.
 void pack_dwconv_channels(const float* weights, const float* bias, int channels, float* packed);

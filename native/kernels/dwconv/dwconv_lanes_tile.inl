@@ -14,25 +14,37 @@ struct Taps {
   Vec first, second;
   HalfVec third;
 
-  explicit Taps(const float* p) : first(load(p)), second(load(p + 4)), third(load_half(p + 8)) {}
+  explicit Taps(const Element* p) : first(load(p)) {
+    if constexpr (kLanes == 4) {
+      second = load(p + 4);
+      third = load_half(p + 8);
+    } else {
+      third = load_quarter(p + 8);
+    }
+  }
   Vec bias() const { return broadcast_lane<0>(first); }
+  // sum + a * the I-th of the bias and the weights
+  template <int I>
+  Vec add_one(Vec sum, Vec a) const {
+    if constexpr (I < kLanes) {
+      return fma_lane<I>(sum, a, first);
+    } else if constexpr (I < 8) {
+      return fma_lane<I % 4>(sum, a, second);
+    } else {
+      return fma_half_lane<I - 8>(sum, a, third);
+    }
+  }
   // sum + what row Row of the windows, with columns a, b and c, adds to it
   template <int Row>
   Vec add(Vec sum, Vec a, Vec b, Vec c) const {
-    if constexpr (Row == 0) {
-      return fma_lane<3>(fma_lane<2>(fma_lane<1>(sum, a, first), b, first), c, first);
-    } else if constexpr (Row == 1) {
-      return fma_lane<2>(fma_lane<1>(fma_lane<0>(sum, a, second), b, second), c, second);
-    } else {
-      return fma_half_lane<1>(fma_half_lane<0>(fma_lane<3>(sum, a, second), b, third), c, third);
-    }
+    return add_one<3 * Row + 3>(add_one<3 * Row + 2>(add_one<3 * Row + 1>(sum, a), b), c);
   }
 };
 
 // Before each row, or GCC keeps every lane in a register of its own.
 inline void pin(Taps& w) {
   pin_vector(w.first);
-  pin_vector(w.second);
+  if constexpr (kLanes == 4) pin_vector(w.second);
   pin_vector(w.third);
 }
 
@@ -52,14 +64,15 @@ struct Place {
   // Columns -1 and 1 of wide strips have addresses of their own, or pairs could not be loaded from them.
   static constexpr bool kThree = kWalk || N > 4;
 
-  const float *one, *two, *three;  // of the next row: columns -1, 0 and 1
-  float* out;
+  const Element *one, *two, *three;  // of the next row: columns -1, 0 and 1
+  Element* out;
   ptrdiff_t width, last, output_width;
 
-  Place(const DwconvPlanes& a, const Strip& s) : width(a.width), last(s.last), output_width(a.output_width) {}
+  Place(const DwconvPlanesOf<Element>& a, const Strip& s)
+      : width(a.width), last(s.last), output_width(a.output_width) {}
   // From the first column to that of vector n.
   ptrdiff_t offset(int n) const { return n + 1 < N ? n * kLanes : last; }
-  void start(const float* input, float* output) {
+  void start(const Element* input, Element* output) {
     two = input;
     one = two - 1 + (kWalk && Left ? offset(1) : 0);
     three = two + 1;
@@ -77,7 +90,7 @@ struct Place {
     }
   }
   // Vector n of the vectors from `first` to `end` - 1 of a row, which are all asked for in rising order.
-  Vec next(const float*& p, int n, int first, int end) const {
+  Vec next(const Element*& p, int n, int first, int end) const {
     if constexpr (!kWalk) return load(p + offset(n));
     const Vec v = load(p);
     p += n + 1 < end ? offset(n + 1) - offset(n) : width + offset(first) - offset(n);
@@ -105,7 +118,7 @@ inline void add_row(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Vec 
     for (int n = first; n < end; n++) b[n - first] = at.next(at.two, n, 0, N);
 #pragma GCC unroll 2
     for (int n = first; n < end; n++) {
-      a[n - first] = Left && n == 0 ? shift<3>(padding, b[0]) : at.next(at.one, n, Left, N);
+      a[n - first] = Left && n == 0 ? shift<kLanes - 1>(padding, b[0]) : at.next(at.one, n, Left, N);
     }
 #pragma GCC unroll 2
     for (int n = first; n < end; n++) {
@@ -125,7 +138,7 @@ inline void add_row(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Vec 
 template <bool Above, bool Middle, bool Below, int N, bool Left, bool Right>
 inline void add_row(Place<N, 2, Left, Right>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N]) {
   pin(w);
-  const float*& p = at.two;
+  const Element*& p = at.two;
   Vec a = Left ? set1(0.0f) : load(p - kLanes), b, c;
 #pragma GCC unroll 8
   for (int n = 0; n < N; n++) {
@@ -137,7 +150,7 @@ inline void add_row(Place<N, 2, Left, Right>& at, Taps& w, Vec (&above)[N], Vec 
     load_split(p, b, c);
     p += n + 2 < N ? 2 * kLanes : n + 1 < N ? 2 * at.last - 2 * n * kLanes - 2 : at.width - 2 * at.last;
     pin(p);
-    if (n < N - 1 || N == 1) a = shift<3>(a, c);
+    if (n < N - 1 || N == 1) a = shift<kLanes - 1>(a, c);
     if (Above) above[n] = w.add<2>(above[n], a, b, c);
     if (Middle) middle[n] = w.add<1>(middle[n], a, b, c);
     if (Below) below[n] = w.add<0>(w.bias(), a, b, c);
@@ -247,14 +260,14 @@ inline void strip_rows(Place<N, 2, Left, Right>& at, Taps& w, int top, int heigh
 }
 
 template <int N, int Stride, bool Left, bool Right>
-SN_FLATTEN void dwconv_strip(const DwconvPlanes& a, const Strip& s, int begin, int end) {
+SN_FLATTEN void dwconv_strip(const DwconvPlanesOf<Element>& a, const Strip& s, int begin, int end) {
   const int top = begin * Stride - a.pad_y, height = a.height;
   const Vec lower = set1(a.lower);
   int limited = a.lower > -INFINITY;
   Place<N, Stride, Left, Right> at(a, s);
-  const float* weights = a.weights;
-  const float* input = a.input + static_cast<ptrdiff_t>(top) * a.width + s.column * Stride;
-  float* output = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + s.column;
+  const Element* weights = a.weights;
+  const Element* input = a.input + static_cast<ptrdiff_t>(top) * a.width + s.column * Stride;
+  Element* output = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + s.column;
   const ptrdiff_t input_stride = a.input_stride, output_stride = a.output_stride;
   for (int left = a.channels; left > 0; left--) {
     pin_value(limited);
@@ -267,7 +280,7 @@ SN_FLATTEN void dwconv_strip(const DwconvPlanes& a, const Strip& s, int begin, i
   }
 }
 
-using DwconvStrip = void (*)(const DwconvPlanes&, const Strip&, int, int);
+using DwconvStrip = void (*)(const DwconvPlanesOf<Element>&, const Strip&, int, int);
 
 template <int N, int Stride, bool Left, bool Right>
 constexpr DwconvStrip dwconv_strip_if_any() {
@@ -286,7 +299,7 @@ struct DwconvStrips<Stride, Left, Right, std::integer_sequence<int, N...>> {
 };
 
 template <int Stride>
-inline void dwconv_strips(const DwconvPlanes& a, int begin, int end) {
+inline void dwconv_strips(const DwconvPlanesOf<Element>& a, int begin, int end) {
   static constexpr const DwconvStrip* strips[2][2] = {{DwconvStrips<Stride, false, false>::of,
                                                        DwconvStrips<Stride, false, true>::of},
                                                       {DwconvStrips<Stride, true, false>::of,
@@ -295,7 +308,7 @@ inline void dwconv_strips(const DwconvPlanes& a, int begin, int end) {
              [&](const Strip& s, int n) { strips[s.left][s.right][n - 1](a, s, begin, end); });
 }
 
-void planes_by_strips(const DwconvPlanes& a, int begin, int end) {
+void planes_by_strips(const DwconvPlanesOf<Element>& a, int begin, int end) {
   // Not where a row begins or how many there are: those must not change how sums are rounded.
   if (a.pad_x != 1 || a.pad_y > 1 || a.output_width < kLanes || a.output_width * a.stride != a.width) {
     planes(a, begin, end);
@@ -306,7 +319,7 @@ void planes_by_strips(const DwconvPlanes& a, int begin, int end) {
   }
 }
 
-constexpr DwconvKernels kDwconvByStrips = {planes_by_strips, channels};
+constexpr DwconvKernelsOf<Element> kDwconvByStrips = {planes_by_strips, channels};
 
 }  // namespace
 }  // namespace sn

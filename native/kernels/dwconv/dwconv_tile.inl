@@ -12,7 +12,7 @@ struct Columns {
   Mask mask[3];
 
   static constexpr int shift(int i) { return Stride == 1 ? i : i * kLanes; }
-  Columns(const DwconvPlanes& a, int column) : first(static_cast<ptrdiff_t>(column) * Stride - a.pad_x) {
+  Columns(const DwconvPlanesOf<Element>& a, int column) : first(static_cast<ptrdiff_t>(column) * Stride - a.pad_x) {
     const int left = column * Stride - a.pad_x;
 #pragma GCC unroll 3
     for (int i = 0; i < 3; i++) mask[i] = lanes_between(-left - shift(i), a.width - left - shift(i));
@@ -21,10 +21,10 @@ struct Columns {
 };
 
 template <int Stride, bool Inside>
-inline void load_columns(const float* row, const Columns<Stride>& columns, Vec (&in)[3]) {
+inline void load_columns(const Element* row, const Columns<Stride>& columns, Vec (&in)[3]) {
 #pragma GCC unroll 3
   for (int i = 0; i < 3; i++) {
-    const float* p = row + columns.first + Columns<Stride>::shift(i);
+    const Element* p = row + columns.first + Columns<Stride>::shift(i);
     in[i] = Inside ? load(p) : load_masked(p, columns.mask[i]);
   }
   if constexpr (Stride == 2) {
@@ -37,14 +37,14 @@ inline void load_columns(const float* row, const Columns<Stride>& columns, Vec (
 // R output rows of one vector of columns: rows that windows share are loaded once.
 // AllRows: none of them lies in the padding.
 template <int Stride, int R, bool Inside, bool AllRows>
-inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, const float* plane,
-                         const Vec (&weight)[9], Vec bias, int y, float* out, int lanes) {
+inline void dwconv_block(const DwconvPlanesOf<Element>& a, const Columns<Stride>& columns, const Element* plane,
+                         const Vec (&weight)[9], Vec bias, int y, Element* out, int lanes) {
   const Vec lower = set1(a.lower);
   Vec acc[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++) acc[r] = bias;
   const int top = y * Stride - a.pad_y;
-  const float* row = plane + static_cast<ptrdiff_t>(top) * a.width;
+  const Element* row = plane + static_cast<ptrdiff_t>(top) * a.width;
 #pragma GCC unroll 32
   for (int i = 0; i < (R - 1) * Stride + 3; i++, row += a.width) {
     if (!AllRows && (top + i < 0 || top + i >= a.height)) continue;
@@ -69,8 +69,8 @@ inline void dwconv_block(const DwconvPlanes& a, const Columns<Stride>& columns, 
 
 // Rows [begin, end) of one vector of columns, in blocks of at most R.
 template <int Stride, int R, bool Inside>
-inline void dwconv_blocks(const DwconvPlanes& a, const Columns<Stride>& columns, const float* plane,
-                          const Vec (&weight)[9], Vec bias, int begin, int end, float* out, int lanes) {
+inline void dwconv_blocks(const DwconvPlanesOf<Element>& a, const Columns<Stride>& columns, const Element* plane,
+                          const Vec (&weight)[9], Vec bias, int begin, int end, Element* out, int lanes) {
   int y = begin;
   for (; y + R <= end; y += R, out += static_cast<ptrdiff_t>(R) * a.output_width) {
     const int top = y * Stride - a.pad_y;
@@ -89,10 +89,10 @@ inline void dwconv_blocks(const DwconvPlanes& a, const Columns<Stride>& columns,
 }
 
 template <int Stride, bool Inside>
-inline void dwconv_channels(const DwconvPlanes& a, const Columns<Stride>& columns, int begin, int end, float* out,
-                            int lanes) {
+inline void dwconv_channels(const DwconvPlanesOf<Element>& a, const Columns<Stride>& columns, int begin, int end,
+                            Element* out, int lanes) {
   for (int c = 0; c < a.channels; c++) {
-    const float* w = a.weights + static_cast<ptrdiff_t>(c) * 10;
+    const Element* w = a.weights + static_cast<ptrdiff_t>(c) * 10;
     Vec weight[9];
 #pragma GCC unroll 16
     for (int t = 0; t < 9; t++) weight[t] = set1(w[t + 1]);
@@ -102,11 +102,11 @@ inline void dwconv_channels(const DwconvPlanes& a, const Columns<Stride>& column
 }
 
 // Planes too narrow for masks, value by value.
-void dwconv_values(const DwconvPlanes& a, int begin, int end) {
+void dwconv_values(const DwconvPlanesOf<Element>& a, int begin, int end) {
   for (int c = 0, y = begin; c < a.channels; y = y + 1 < end ? y + 1 : (c++, begin)) {
-    const float* const plane = a.input + c * a.input_stride;
-    const float* const weight = a.weights + static_cast<ptrdiff_t>(c) * 10;
-    float* const out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(y) * a.output_width;
+    const Element* const plane = a.input + c * a.input_stride;
+    const Element* const weight = a.weights + static_cast<ptrdiff_t>(c) * 10;
+    Element* const out = a.output + c * a.output_stride + static_cast<ptrdiff_t>(y) * a.output_width;
     const int top = y * a.stride - a.pad_y;
     for (int x = 0; x < a.output_width; x++) {
       const int left = x * a.stride - a.pad_x;
@@ -122,13 +122,13 @@ void dwconv_values(const DwconvPlanes& a, int begin, int end) {
 }
 
 template <int Stride>
-void dwconv_planes(const DwconvPlanes& a, int begin, int end) {
+void dwconv_planes(const DwconvPlanesOf<Element>& a, int begin, int end) {
   const int lanes = a.output_width < kLanes ? a.output_width : kLanes;
   for (int x = 0; x < a.output_width; x += kLanes) {
     // The last vector of a row steps back over columns already written rather than past the row's end.
     const int column = x + kLanes <= a.output_width || x == 0 ? x : a.output_width - kLanes;
     const Columns<Stride> columns(a, column);
-    float* out = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + column;
+    Element* out = a.output + static_cast<ptrdiff_t>(begin) * a.output_width + column;
     if (columns.inside(a.width)) {
       dwconv_channels<Stride, true>(a, columns, begin, end, out, lanes);
     } else {
@@ -137,7 +137,7 @@ void dwconv_planes(const DwconvPlanes& a, int begin, int end) {
   }
 }
 
-void planes(const DwconvPlanes& a, int begin, int end) {
+void planes(const DwconvPlanesOf<Element>& a, int begin, int end) {
   if (a.width < kMaskedWidth) {
     dwconv_values(a, begin, end);
   } else if (a.stride == 1) {
@@ -150,19 +150,19 @@ void planes(const DwconvPlanes& a, int begin, int end) {
 // One row of output pixels of one vector of channels, whose weights stay in registers. The tests for the plane's border
 // are the same for all pixels of a row, or for all but the outer ones, so they predict well.
 template <bool Whole>
-inline void dwconv_row(const DwconvChannels& a, int y, int channel, int lanes) {
-  const float* const w = a.weights + channel;
+inline void dwconv_row(const DwconvChannelsOf<Element>& a, int y, int channel, int lanes) {
+  const Element* const w = a.weights + channel;
   const Vec bias = Whole ? load(w) : load_partial(w, lanes), lower = set1(a.lower);
   Vec weight[9];
 #pragma GCC unroll 16
   for (int t = 0; t < 9; t++) {
-    const float* p = w + static_cast<ptrdiff_t>(t + 1) * a.channels;
+    const Element* p = w + static_cast<ptrdiff_t>(t + 1) * a.channels;
     weight[t] = Whole ? load(p) : load_partial(p, lanes);
   }
   const int top = y * a.stride - a.pad_y;
   const ptrdiff_t pitch = static_cast<ptrdiff_t>(a.width) * a.channels;
-  const float* const rows = a.input + top * pitch + channel;
-  float* out = a.output + static_cast<ptrdiff_t>(y) * a.output_width * a.channels + channel;
+  const Element* const rows = a.input + top * pitch + channel;
+  Element* out = a.output + static_cast<ptrdiff_t>(y) * a.output_width * a.channels + channel;
   for (int x = 0; x < a.output_width; x++, out += a.channels) {
     const int left = x * a.stride - a.pad_x;
     Vec acc = bias;
@@ -172,7 +172,7 @@ inline void dwconv_row(const DwconvChannels& a, int y, int channel, int lanes) {
 #pragma GCC unroll 16
       for (int kx = 0; kx < 3; kx++) {
         if (left + kx < 0 || left + kx >= a.width) continue;
-        const float* p = rows + ky * pitch + static_cast<ptrdiff_t>(left + kx) * a.channels;
+        const Element* p = rows + ky * pitch + static_cast<ptrdiff_t>(left + kx) * a.channels;
         acc = fma(Whole ? load(p) : load_partial(p, lanes), weight[3 * ky + kx], acc);
       }
     }
@@ -188,8 +188,8 @@ inline void dwconv_row(const DwconvChannels& a, int y, int channel, int lanes) {
 // P pixels of a row of one vector of channels: columns that windows share are loaded once. before, after: the first and
 // the last column lie in the padding.
 template <int Stride, int P>
-inline void dwconv_pixels(const DwconvChannels& a, const float* input, int first_row, int last_row, const float* w,
-                          float* out, bool before, bool after) {
+inline void dwconv_pixels(const DwconvChannelsOf<Element>& a, const Element* input, int first_row, int last_row,
+                          const Element* w, Element* out, bool before, bool after) {
   constexpr int kColumns = (P - 1) * Stride + 3;
   const Vec bias = load(w);
   Vec acc[P];
@@ -199,7 +199,7 @@ inline void dwconv_pixels(const DwconvChannels& a, const float* input, int first
     Vec weight[3];
 #pragma GCC unroll 3
     for (int kx = 0; kx < 3; kx++) weight[kx] = load(w + static_cast<ptrdiff_t>(3 * ky + kx + 1) * a.channels);
-    const float* column = input + static_cast<ptrdiff_t>(ky) * a.width * a.channels;
+    const Element* column = input + static_cast<ptrdiff_t>(ky) * a.width * a.channels;
 #pragma GCC unroll 32
     for (int j = 0; j < kColumns; j++, column += a.channels) {
       if ((j == 0 && before) || (j == kColumns - 1 && after)) continue;
@@ -218,8 +218,8 @@ inline void dwconv_pixels(const DwconvChannels& a, const float* input, int first
 
 // The tile of `pixels` pixels, P at most.
 template <int Stride, int P>
-inline void dwconv_tile(const DwconvChannels& a, int pixels, const float* input, int first_row, int last_row,
-                        const float* w, float* out, bool before, bool after) {
+inline void dwconv_tile(const DwconvChannelsOf<Element>& a, int pixels, const Element* input, int first_row,
+                        int last_row, const Element* w, Element* out, bool before, bool after) {
   if constexpr (P > 1) {
     if (pixels < P) {
       return dwconv_tile<Stride, P - 1>(a, pixels, input, first_row, last_row, w, out, before, after);
@@ -230,7 +230,7 @@ inline void dwconv_tile(const DwconvChannels& a, int pixels, const float* input,
 
 // Row y of channels [begin, end), whole vectors, in tiles of about equal size.
 template <int Stride>
-inline void dwconv_tiles(const DwconvChannels& a, int y, int begin, int end) {
+inline void dwconv_tiles(const DwconvChannelsOf<Element>& a, int y, int begin, int end) {
   const int tiles = (a.output_width + kDwconvPixels - 1) / kDwconvPixels;
   const int width = a.output_width / tiles, larger = a.output_width % tiles;
   const int top = y * Stride - a.pad_y;
@@ -238,8 +238,8 @@ inline void dwconv_tiles(const DwconvChannels& a, int y, int begin, int end) {
   for (int i = 0, x = 0; i < tiles; i++) {
     const int pixels = width + (i < larger), left = x * Stride - a.pad_x;
     const bool before = left<0, after = left + (pixels - 1) * Stride + 3> a.width;
-    const float* const input = a.input + (static_cast<ptrdiff_t>(top) * a.width + left) * a.channels;
-    float* const out = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * a.channels;
+    const Element* const input = a.input + (static_cast<ptrdiff_t>(top) * a.width + left) * a.channels;
+    Element* const out = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * a.channels;
     for (int c = begin; c < end; c += kLanes) {
       dwconv_tile<Stride, kDwconvPixels>(a, pixels, input + c, first_row, last_row, a.weights + c, out + c, before,
                                          after);
@@ -248,7 +248,7 @@ inline void dwconv_tiles(const DwconvChannels& a, int y, int begin, int end) {
   }
 }
 
-void channels(const DwconvChannels& a, int begin, int end, int channel_begin, int channel_end) {
+void channels(const DwconvChannelsOf<Element>& a, int begin, int end, int channel_begin, int channel_end) {
   // Tiles know one column of padding on either side.
   const bool tiles =
       kDwconvPixels > 1 && a.pad_x <= 1 && (a.output_width - 1) * a.stride - a.pad_x + 3 <= a.width + 1 && a.width > 1;
@@ -267,7 +267,7 @@ void channels(const DwconvChannels& a, int begin, int end, int channel_begin, in
   }
 }
 
-constexpr DwconvKernels kDwconv = {planes, channels};
+constexpr DwconvKernelsOf<Element> kDwconv = {planes, channels};
 
 }  // namespace
 }  // namespace sn

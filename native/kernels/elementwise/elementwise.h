@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/half.h"
+
 namespace sn {
 
 // out = max(in * factor + residual, lower) over a run of values.
@@ -28,6 +30,7 @@ using Scale = ScaleOf<float>;
 using ElementwiseKernels = ElementwiseKernelsOf<float>;
 
 extern const ElementwiseKernels elementwise_scalar, elementwise_neon, elementwise_avx2, elementwise_avx512;
+extern const ElementwiseKernelsOf<Half> elementwise_neonfp16;
 
 // A tensor of any layout: pixel p of channel c at data[channels[c] + p * pixel_stride].
 template <class T>

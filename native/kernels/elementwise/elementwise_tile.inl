@@ -2,11 +2,11 @@
 namespace sn {
 namespace {
 
-inline Vec load_up_to(const float* p, int n) { return n == kLanes ? load(p) : load_partial(p, n); }
+inline Vec load_up_to(const Element* p, int n) { return n == kLanes ? load(p) : load_partial(p, n); }
 
 // factors: one value (Pixel false) or one for each value.
 template <bool Pixel>
-inline void scale_run(const Scale& a, const float* factors, ptrdiff_t count) {
+inline void scale_run(const ScaleOf<Element>& a, const Element* factors, ptrdiff_t count) {
   const Vec lower = set1(a.lower), factor = set1(factors[0]);
   for (ptrdiff_t i = 0; i < count; i += kLanes) {
     const int left = count - i >= kLanes ? kLanes : static_cast<int>(count - i);
@@ -21,10 +21,15 @@ inline void scale_run(const Scale& a, const float* factors, ptrdiff_t count) {
   }
 }
 
-void scale_plane(const Scale& a, float factor, ptrdiff_t count) { scale_run<false>(a, &factor, count); }
-void scale_pixel(const Scale& a, const float* factors, ptrdiff_t count) { scale_run<true>(a, factors, count); }
+void scale_plane(const ScaleOf<Element>& a, float factor, ptrdiff_t count) {
+  const Element rounded = static_cast<Element>(factor);
+  scale_run<false>(a, &rounded, count);
+}
+void scale_pixel(const ScaleOf<Element>& a, const Element* factors, ptrdiff_t count) {
+  scale_run<true>(a, factors, count);
+}
 
-constexpr ElementwiseKernels kElementwise = {scale_plane, scale_pixel};
+constexpr ElementwiseKernelsOf<Element> kElementwise = {scale_plane, scale_pixel};
 
 }  // namespace
 }  // namespace sn

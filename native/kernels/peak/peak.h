@@ -11,6 +11,6 @@ struct PeakKernels {
   void (*run)(float one, ptrdiff_t rounds, float* sums);
 };
 
-extern const PeakKernels peak_scalar, peak_neon, peak_avx2, peak_avx512;
+extern const PeakKernels peak_scalar, peak_neon, peak_neonfp16, peak_avx2, peak_avx512;
 
 }  // namespace sn

@@ -3,22 +3,25 @@
 #pragma once
 #include <cstddef>
 
+#include "core/half.h"
+
 namespace sn {
 
-struct PoolWindow {
+// T: the element type, float or Half (core/half.h).
+template <class T>
+struct PoolWindowOf {
   bool average;  // else the maximum
   int kernel, stride;
   // Average: a window's sum is multiplied by row_scale[output row] * column_scale[output column]; together these say
   // whether padding counts. Unused for the maximum.
-  const float* row_scale;
-  const float* column_scale;
+  const T* row_scale;
+  const T* column_scale;
   float lower;  // 0 for ReLU, -infinity for none
 };
 
-// T: the element type, float or Half (core/half.h).
 template <class T>
 struct PoolPlanesOf {
-  PoolWindow window;
+  PoolWindowOf<T> window;
   const T* input;          // of the first channel: dense rows of `width` columns
   ptrdiff_t input_stride;  // from one channel to the next
   int channels, height, width;
@@ -30,7 +33,7 @@ struct PoolPlanesOf {
 
 template <class T>
 struct PoolChannelsOf {
-  PoolWindow window;
+  PoolWindowOf<T> window;
   const T* input;  // pixel (y, x): input + (y * width + x) * input_stride
   ptrdiff_t input_stride;
   int height, width, channels;
@@ -53,10 +56,12 @@ struct PoolKernelsOf {
                           float* output);
 };
 
+using PoolWindow = PoolWindowOf<float>;
 using PoolPlanes = PoolPlanesOf<float>;
 using PoolChannels = PoolChannelsOf<float>;
 using PoolKernels = PoolKernelsOf<float>;
 
 extern const PoolKernels pool_scalar, pool_neon, pool_avx2, pool_avx512;
+extern const PoolKernelsOf<Half> pool_neonfp16;
 
 }  // namespace sn

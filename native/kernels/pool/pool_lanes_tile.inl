@@ -1,6 +1,6 @@
 // Pools of planes for NEON: 3x3 windows with stride 2 and padding 1 in strips of columns, every row loaded once, its even
-// and odd columns apart. pool_tile.inl does the rest.
-#include "kernels/pool/pool_tile.inl"
+// and odd columns apart. pool_windows_tile.inl does the rest.
+#include "kernels/pool/pool_windows_tile.inl"
 #include "kernels/strips.inl"
 
 namespace sn {
@@ -16,10 +16,10 @@ inline Vec join_values(Vec a, Vec b) {
 // A row, at the strip's columns. Left: before them lies padding.
 template <bool Average, int N, bool Left>
 struct PoolRow {
-  const float* at;
+  const Element* at;
   Vec before;  // the odd columns before the next vector
 
-  PoolRow(const float* row, Vec padding) : at(row), before(Left ? padding : load(row - kLanes)) {}
+  PoolRow(const Element* row, Vec padding) : at(row), before(Left ? padding : load(row - kLanes)) {}
   // The windows' values of vector n, which are to be asked for in rising order.
   Vec next(int n, ptrdiff_t last) {
     Vec even, odd, left;
@@ -32,7 +32,7 @@ struct PoolRow {
       load_split(at, even, odd);
       at += n + 2 < N ? 2 * kLanes : 2 * (last - n * kLanes) - 2;
       pin(at);
-      left = shift<3>(before, odd);
+      left = shift<kLanes - 1>(before, odd);
     }
     before = odd;
     return join_values<Average>(join_values<Average>(left, even), odd);
@@ -40,7 +40,8 @@ struct PoolRow {
 };
 
 template <bool Average, int N>
-inline void finish_windows(Vec (&sums)[N], const Vec (&scale)[N], Vec lower, bool limited, float* out, ptrdiff_t last) {
+inline void finish_windows(Vec (&sums)[N], const Vec (&scale)[N], Vec lower, bool limited, Element* out,
+                           ptrdiff_t last) {
   if constexpr (Average) {
 #pragma GCC unroll 8
     for (int n = 0; n < N; n++) sums[n] = mul(sums[n], scale[n]);
@@ -55,7 +56,7 @@ inline void finish_windows(Vec (&sums)[N], const Vec (&scale)[N], Vec lower, boo
 
 // What the sums of an output row are multiplied with, if it is not what it was before.
 template <int N>
-inline void scale_row(float factor, float& before, const float* column_scale, ptrdiff_t last, Vec (&scale)[N]) {
+inline void scale_row(float factor, float& before, const Element* column_scale, ptrdiff_t last, Vec (&scale)[N]) {
   if (factor == before) return;
   before = factor;
 #pragma GCC unroll 8
@@ -63,20 +64,20 @@ inline void scale_row(float factor, float& before, const float* column_scale, pt
 }
 
 template <bool Average, int N, bool Left>
-SN_FLATTEN void pool_strip(const PoolPlanes& a, const Strip& s, int begin, int end) {
-  const PoolWindow& window = a.window;
+SN_FLATTEN void pool_strip(const PoolPlanesOf<Element>& a, const Strip& s, int begin, int end) {
+  const PoolWindowOf<Element>& window = a.window;
   const Vec padding = set1(Average ? 0.0f : -INFINITY), lower = set1(window.lower);
   int limited = window.lower > -INFINITY;
   const ptrdiff_t width = a.width, output_width = a.output_width, last = s.last;
   const int top = 2 * begin - a.pad_y, rows_below = a.height - top - 2 * (end - begin) + 1;
-  const float* const column_scale = Average ? window.column_scale + s.column : nullptr;
-  const float* const row_scale_begin = Average ? window.row_scale + begin : nullptr;
+  const Element* const column_scale = Average ? window.column_scale + s.column : nullptr;
+  const Element* const row_scale_begin = Average ? window.row_scale + begin : nullptr;
   float factor = NAN;
   Vec scale[N];
 #pragma GCC unroll 8
   for (int n = 0; n < N; n++) scale[n] = padding;
-  const float* input = a.input + top * width + 2 * s.column;
-  float* output = a.output + begin * output_width + s.column;
+  const Element* input = a.input + top * width + 2 * s.column;
+  Element* output = a.output + begin * output_width + s.column;
   const ptrdiff_t input_stride = a.input_stride, output_stride = a.output_stride;
   for (int channel = a.channels; channel > 0; channel--, input += input_stride, output += output_stride) {
     pin_value(limited);
@@ -90,9 +91,9 @@ SN_FLATTEN void pool_strip(const PoolPlanes& a, const Strip& s, int begin, int e
 #pragma GCC unroll 8
       for (int n = 0; n < N; n++) shared[n] = padding;
     }
-    const float* middle = input + width;
-    const float* row_scale = row_scale_begin;
-    float* out = output;
+    const Element* middle = input + width;
+    const Element* row_scale = row_scale_begin;
+    Element* out = output;
     for (int left = end - begin - 1; left > 0; left--) {
       PoolRow<Average, N, Left> first(middle, padding), second(middle + width, padding);
 #pragma GCC unroll 8
@@ -122,7 +123,7 @@ SN_FLATTEN void pool_strip(const PoolPlanes& a, const Strip& s, int begin, int e
   }
 }
 
-using PoolStrip = void (*)(const PoolPlanes&, const Strip&, int, int);
+using PoolStrip = void (*)(const PoolPlanesOf<Element>&, const Strip&, int, int);
 
 template <bool Average, bool Left, int N>
 constexpr PoolStrip pool_strip_if_any() {
@@ -140,14 +141,14 @@ struct PoolStrips<Average, Left, std::integer_sequence<int, N...>> {
 };
 
 template <bool Average>
-inline void pool_strips(const PoolPlanes& a, int begin, int end) {
+inline void pool_strips(const PoolPlanesOf<Element>& a, int begin, int end) {
   each_strip(a.output_width, kStripVectors, [&](const Strip& s, int n) {
     (s.left ? PoolStrips<Average, true>::of : PoolStrips<Average, false>::of)[n - 1](a, s, begin, end);
   });
 }
 
-void pool_planes_by_strips(const PoolPlanes& a, int begin, int end) {
-  const PoolWindow& window = a.window;
+void pool_planes_by_strips(const PoolPlanesOf<Element>& a, int begin, int end) {
+  const PoolWindowOf<Element>& window = a.window;
   // Nothing that differs from one part of a plane to the next: sums must be rounded alike.
   const bool strips = window.kernel == 3 && window.stride == 2 && a.pad_x == 1 && a.pad_y <= 1 &&
                       a.output_width >= kLanes && 2 * a.output_width == a.width;
@@ -159,36 +160,6 @@ void pool_planes_by_strips(const PoolPlanes& a, int begin, int end) {
     pool_strips<false>(a, begin, end);
   }
 }
-
-// In four sums, which need not wait for each other.
-template <bool Average>
-inline float global_plane_of(const float* plane, ptrdiff_t pixels) {
-  Vec sums[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) sums[i] = set1(Average ? 0.0f : -INFINITY);
-  ptrdiff_t left = pixels;
-  for (; left >= 4 * kLanes; left -= 4 * kLanes, plane += 4 * kLanes) {
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) sums[i] = join_values<Average>(sums[i], load(plane + i * kLanes));
-  }
-  Vec all = join_values<Average>(join_values<Average>(sums[0], sums[1]), join_values<Average>(sums[2], sums[3]));
-  for (; left >= kLanes; left -= kLanes, plane += kLanes) all = join_values<Average>(all, load(plane));
-  float result = Average ? sum(all) : maximum(all);
-  for (; left > 0; left--, plane++) {
-    if (Average) {
-      result += *plane;
-    } else if (result < *plane) {
-      result = *plane;
-    }
-  }
-  return Average ? result / static_cast<float>(pixels) : result;
-}
-
-float global_plane_by_fours(const float* plane, ptrdiff_t pixels, bool average) {
-  return average ? global_plane_of<true>(plane, pixels) : global_plane_of<false>(plane, pixels);
-}
-
-constexpr PoolKernels kPoolByStrips = {pool_planes_by_strips, pool_channels, global_plane_by_fours, global_channels};
 
 }  // namespace
 }  // namespace sn

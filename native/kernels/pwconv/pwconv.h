@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/half.h"
+
 namespace sn {
 
 // T: the element type, float or Half (core/half.h). What is added up is of that type too.
@@ -72,6 +74,7 @@ using PwconvChannels = PwconvChannelsOf<float>;
 using PwconvKernels = PwconvKernelsOf<float>;
 
 extern const PwconvKernels pwconv_scalar, pwconv_neon, pwconv_avx2, pwconv_avx512;
+extern const PwconvKernelsOf<Half> pwconv_neonfp16;
 
 // n split into as few parts of at most `most` as can be, as equal as can be: the first `larger` parts are one wider.
 struct Split {

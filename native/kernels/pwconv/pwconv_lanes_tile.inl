@@ -1,5 +1,5 @@
 // Tiles of the pointwise convolution for instruction sets that multiply a vector by one lane of another (NEON): weights
-// and inputs that other sets broadcast one by one are loaded four at a time. The including file defines before, for its
+// and inputs that other sets broadcast one by one are loaded a vector at a time. The including file defines before, for its
 // number of registers:
 //   kPlanesMr           most output channels of a planes tile
 //   kPlanesNr           vectors of pixels that all panels pass over before the next
@@ -10,44 +10,50 @@
 namespace sn {
 namespace {
 
-static_assert(kLanes == 4);
+static_assert(kLanes == 4 || kLanes == 8);
 
-// The weights of MR output channels for one k, in as few loads as there can be.
+// The weights of MR output channels for one k, in as few loads as there can be: vectors, and a half, a quarter and an
+// eighth of one for what is left.
 template <int MR>
 struct Weights {
-  Vec fours[MR / 4 + 1];
-  HalfVec two, one;
+  static constexpr int kWhole = MR / kLanes * kLanes, kHalf = MR & kLanes / 2, kQuarter = MR & kLanes / 4;
+  static constexpr int kEighth = MR & kLanes / 8;
+  Vec vectors[MR / kLanes + 1];
+  HalfVec half, quarter, eighth;
 
-  explicit Weights(const float* p) {
-    each<MR / 4>([&](auto i) { fours[i] = load(p + 4 * i); });
-    if constexpr ((MR & 2) != 0) two = load_half(p + MR / 4 * 4);
-    if constexpr ((MR & 1) != 0) one = set1_half(p[MR - 1]);
+  explicit Weights(const Element* p) {
+    each<MR / kLanes>([&](auto i) { vectors[i] = load(p + kLanes * i); });
+    if constexpr (kHalf > 0) half = load_half(p + kWhole);
+    if constexpr (kQuarter > 0) quarter = load_quarter(p + kWhole + kHalf);
+    if constexpr (kEighth > 0) eighth = set1_half(p[MR - 1]);
   }
   // sum + a * weight of channel M
   template <int M>
   Vec fma(Vec sum, Vec a) const {
-    if constexpr (M < MR / 4 * 4) {
-      return fma_lane<M % 4>(sum, a, fours[M / 4]);
-    } else if constexpr ((MR & 1) != 0 && M == MR - 1) {
-      return fma_half_lane<0>(sum, a, one);
+    if constexpr (M < kWhole) {
+      return fma_lane<M % kLanes>(sum, a, vectors[M / kLanes]);
+    } else if constexpr (M - kWhole < kHalf) {
+      return fma_half_lane<M - kWhole>(sum, a, half);
+    } else if constexpr (M - kWhole - kHalf < kQuarter) {
+      return fma_half_lane<M - kWhole - kHalf>(sum, a, quarter);
     } else {
-      return fma_half_lane<M % 2>(sum, a, two);
+      return fma_half_lane<0>(sum, a, eighth);
     }
   }
 };
 
 // MR output channels x NR vectors of pixels; the last vector holds `valid` pixels.
 template <int MR, int NR>
-void planes_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t pixel, int valid) {
+void planes_tile(const PwconvPlanesOf<Element>& a, const Element* w, int channel, ptrdiff_t pixel, int valid) {
   const bool whole = valid == kLanes;
   Vec acc[MR][NR];
   if (a.residual) {
     const auto init = [&](auto all) {
-      const float* residual = a.residual + channel * a.residual_stride + pixel;
+      const Element* residual = a.residual + channel * a.residual_stride + pixel;
       each<MR>([&](auto m) {
         pin(residual);
         each<NR>([&](auto n) {
-          const float* r = residual + n * kLanes;
+          const Element* r = residual + n * kLanes;
           acc[m][n] = n < NR - 1 || all ? load(r) : load_partial(r, valid);
         });
         residual += a.residual_stride;
@@ -64,9 +70,9 @@ void planes_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t p
   } else {
     each<MR>([&](auto m) { each<NR>([&](auto n) { acc[m][n] = set1(w[m]); }); });
   }
-  const float* const input = a.input + pixel;
+  const Element* const input = a.input + pixel;
   const int32_t* offsets = a.offsets;
-  const auto step = [&](const float* x, const float* weights) {
+  const auto step = [&](const Element* x, const Element* weights) {
     pin(x);
     Vec in[NR];
     each<NR>([&](auto n) { in[n] = load(x + n * kLanes); });
@@ -81,7 +87,7 @@ void planes_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t p
   for (; k > 0; k--, offsets++, w += MR) step(input + offsets[0], w);
   const Vec lower = set1(a.lower);
   const auto finish = [&](auto all) {
-    float* out = a.output + channel * a.output_stride + pixel;
+    Element* out = a.output + channel * a.output_stride + pixel;
     each<MR>([&](auto m) {
       pin(out);
       each<NR>([&](auto n) {
@@ -102,7 +108,7 @@ void planes_tile(const PwconvPlanes& a, const float* w, int channel, ptrdiff_t p
   }
 }
 
-using PlanesTile = void (*)(const PwconvPlanes&, const float*, int, ptrdiff_t, int);
+using PlanesTile = void (*)(const PwconvPlanesOf<Element>&, const Element*, int, ptrdiff_t, int);
 
 // Of MR output channels, tiles[nr - 1].
 template <int MR, class Sequence = Indices<planes_nr(MR)>>
@@ -119,8 +125,8 @@ struct PlanesTable<std::integer_sequence<int, M...>> {
 };
 
 // Pixels [begin, end) of one panel.
-inline void edge_tiles(const PwconvPlanes& a, int channel, int mr, ptrdiff_t begin, ptrdiff_t end) {
-  const float* const w = a.weights + static_cast<ptrdiff_t>(a.k + 1) * channel;
+inline void edge_tiles(const PwconvPlanesOf<Element>& a, int channel, int mr, ptrdiff_t begin, ptrdiff_t end) {
+  const Element* const w = a.weights + static_cast<ptrdiff_t>(a.k + 1) * channel;
   const int vectors = static_cast<int>((end - begin + kLanes - 1) / kLanes);
   const int valid = static_cast<int>(end - begin) - (vectors - 1) * kLanes;
   const PlanesTile* const tiles = PlanesTable<Indices<kPlanesMr>>::rows[mr - 1];
@@ -133,7 +139,7 @@ inline void edge_tiles(const PwconvPlanes& a, int channel, int mr, ptrdiff_t beg
 }
 
 // Pixels outside, panels inside: the pixels stay in L1 while the group's weights pass over them.
-void planes_of_edges(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
+void planes_of_edges(const PwconvPlanesOf<Element>& a, ptrdiff_t begin, ptrdiff_t end) {
   const Panels panels(a.n, kPlanesMr, kPlanesUnit);
   for (ptrdiff_t pixel = begin; pixel < end; pixel += kPlanesNr * kLanes) {
     const ptrdiff_t last = std::min(end, pixel + kPlanesNr * kLanes);
@@ -155,10 +161,10 @@ struct Shared {
 
 // Where a tile begins. Moves on to the next panel's.
 struct Tile {
-  const float* w;
-  const float* biases;
-  float* out;
-  const float* residual;
+  const Element* w;
+  const Element* biases;
+  Element* out;
+  const Element* residual;
 };
 
 }  // namespace
@@ -173,17 +179,17 @@ constexpr int kMostSteps = 1024, kMostPanels = 64;
 
 // As planes_of_edges(), for some panels.
 template <bool kListed>
-void planes(const PwconvPlanes& a, const Shared& shared, const Panels& panels, int first_panel, int last_panel,
-            ptrdiff_t begin, ptrdiff_t end) {
+void planes(const PwconvPlanesOf<Element>& a, const Shared& shared, const Panels& panels, int first_panel,
+            int last_panel, ptrdiff_t begin, ptrdiff_t end) {
   const int first = first_panel * kMainMr;
   int mains = 0;
   while (first_panel + mains < last_panel && panels.size(first_panel + mains) == kMainMr) mains++;
   const int rests = last_panel - first_panel - mains;
-  const float* const weights = a.weights + static_cast<ptrdiff_t>(a.k + 1) * first;
-  float biases[kMostPanels * kMainMr * kBiasCopies + 1];
+  const Element* const weights = a.weights + static_cast<ptrdiff_t>(a.k + 1) * first;
+  Element biases[kMostPanels * kMainMr * kBiasCopies + 1];
   if (kBiasCopies > 0 && !a.residual) {
-    const float* w = weights;
-    float* copies = biases;
+    const Element* w = weights;
+    Element* copies = biases;
     for (int i = first_panel; i < last_panel; i++) {
       const int mr = panels.size(i);
       for (int m = 0; m + 4 <= mr; m += 4, copies += 4 * kBiasCopies) copy_biases(w + m, copies);
@@ -201,7 +207,7 @@ void planes(const PwconvPlanes& a, const Shared& shared, const Panels& panels, i
     for (ptrdiff_t p = pixel; p < last; p += kMainNr * kLanes) {
       if (last - p >= kMainNr * kLanes) {
         Tile t = tile(0, p);
-        const float* const x = a.input + a.offsets[0] + p;
+        const Element* const x = a.input + a.offsets[0] + p;
         for (int i = mains; i > 0; i--) main_tile<kListed>(shared, x, t);
       } else {
         for (int i = 0; i < mains; i++) edge_tiles(a, first + i * kMainMr, kMainMr, p, last);
@@ -227,9 +233,9 @@ inline bool evenly_spaced(const int32_t* offsets, int k) {
   return i >= k;
 }
 
-void planes(const PwconvPlanes& a, ptrdiff_t begin, ptrdiff_t end) {
+void planes(const PwconvPlanesOf<Element>& a, ptrdiff_t begin, ptrdiff_t end) {
   const Panels panels(a.n, kPlanesMr, kPlanesUnit);
-  const ptrdiff_t size = sizeof(float);
+  const ptrdiff_t size = sizeof(Element);
   const bool even = evenly_spaced(a.offsets, a.k);
   const ptrdiff_t step = even && a.k > 1 ? (a.offsets[1] - a.offsets[0]) * size : 0;
   ptrdiff_t steps[kMostSteps];
@@ -280,7 +286,7 @@ inline int find_runs(const int32_t* offsets, int k, Run (&runs)[kMostRuns]) {
 
 // MR pixels x NR vectors of output channels, the last vector holding `valid` channels. runs: of the input, or none.
 template <int MR, int NR>
-void channels_tile(const PwconvChannels& a, const Run* runs, int run_count, const float* w, int channel,
+void channels_tile(const PwconvChannelsOf<Element>& a, const Run* runs, int run_count, const Element* w, int channel,
                    ptrdiff_t pixel, int valid) {
   // A single pixel (fully connected layers) has too few sums in flight to hide the latency of FMA: split them over k.
   constexpr int kChains = MR == 1 ? 4 : 1;
@@ -290,7 +296,7 @@ void channels_tile(const PwconvChannels& a, const Run* runs, int run_count, cons
     each<MR>([&](auto m) { acc[m][0][n] = bias; });
     each<kChains - 1>([&](auto c) { acc[0][c + 1][n] = set1(0.0f); });
   });
-  const float* x[MR];
+  const Element* x[MR];
   each<MR>([&](auto m) { x[m] = a.input + (pixel + m) * a.pixel_stride; });
   const auto single = [&](ptrdiff_t offset) {
     w += NR * kLanes;
@@ -304,10 +310,10 @@ void channels_tile(const PwconvChannels& a, const Run* runs, int run_count, cons
   for (int r = 0; r < run_count; r++) {
     ptrdiff_t offset = runs[r].offset;
     int k = runs[r].length;
-    for (; k >= 4; k -= 4, offset += 4) {
+    for (; k >= kLanes; k -= kLanes, offset += kLanes) {
       Vec in[MR];
       each<MR>([&](auto m) { in[m] = load(x[m] + offset); });
-      each<4>([&](auto lane) {
+      each<kLanes>([&](auto lane) {
         w += NR * kLanes;
         each<NR>([&](auto n) {
           const Vec weight = load(w + n * kLanes);
@@ -326,14 +332,14 @@ void channels_tile(const PwconvChannels& a, const Run* runs, int run_count, cons
   const Vec lower = set1(a.lower);
   const bool whole = valid == kLanes;
   each<MR>([&](auto m) {
-    float* const out = a.output + (pixel + m) * a.output_stride + channel;
-    const float* const residual = a.residual ? a.residual + (pixel + m) * a.residual_stride + channel : nullptr;
+    Element* const out = a.output + (pixel + m) * a.output_stride + channel;
+    const Element* const residual = a.residual ? a.residual + (pixel + m) * a.residual_stride + channel : nullptr;
     each<NR>([&](auto n) {
       Vec y = acc[m][0][n];
       each<kChains - 1>([&](auto c) { y = add(y, acc[m][c + 1][n]); });
       const bool partial = n == NR - 1 && !whole;
       if (residual) {
-        const float* const r = residual + n * kLanes;
+        const Element* const r = residual + n * kLanes;
         y = add(y, partial ? load_partial(r, valid) : load(r));
       }
       y = max(y, lower);
@@ -346,7 +352,7 @@ void channels_tile(const PwconvChannels& a, const Run* runs, int run_count, cons
   });
 }
 
-using ChannelsTile = void (*)(const PwconvChannels&, const Run*, int, const float*, int, ptrdiff_t, int);
+using ChannelsTile = void (*)(const PwconvChannelsOf<Element>&, const Run*, int, const Element*, int, ptrdiff_t, int);
 
 // Of NR vectors, tiles[mr - 1].
 template <int NR, class Sequence = Indices<channels_mr(NR)>>
@@ -363,14 +369,14 @@ struct ChannelsTable<std::integer_sequence<int, N...>> {
 };
 
 // Panels outside, pixels inside: a panel of weights stays in L1 while the pixels pass over it.
-void channels(const PwconvChannels& a, ptrdiff_t begin, ptrdiff_t end, int panel_begin, int panel_end) {
+void channels(const PwconvChannelsOf<Element>& a, ptrdiff_t begin, ptrdiff_t end, int panel_begin, int panel_end) {
   Run runs[kMostRuns];
   const int run_count = find_runs(a.offsets, a.k, runs);
   const Split panels((a.n + kLanes - 1) / kLanes, kChannelsNr);
   for (int i = panel_begin; i < panel_end; i++) {
     const int nr = panels.size(i), channel = panels.begin(i) * kLanes;
     const int valid = a.n - channel >= nr * kLanes ? kLanes : a.n - channel - (nr - 1) * kLanes;
-    const float* w = a.weights + static_cast<ptrdiff_t>(a.k + 1) * channel;
+    const Element* w = a.weights + static_cast<ptrdiff_t>(a.k + 1) * channel;
     const ChannelsTile* const tiles = ChannelsTable<Indices<kChannelsNr>>::rows[nr - 1];
     // 64-bit Split by hand: large planes have more pixels than an int may hold.
     const int mr = channels_mr(nr);
@@ -384,8 +390,8 @@ void channels(const PwconvChannels& a, ptrdiff_t begin, ptrdiff_t end, int panel
   }
 }
 
-constexpr PwconvKernels kPwconv = {kLanes,      kPlanesMr,     kPlanesNr, kPlanesUnit,
-                                   kChannelsNr, kChannelsCost, planes,    channels};
+constexpr PwconvKernelsOf<Element> kPwconv = {kLanes,      kPlanesMr,     kPlanesNr, kPlanesUnit,
+                                              kChannelsNr, kChannelsCost, planes,    channels};
 
 }  // namespace
 }  // namespace sn

@@ -4,6 +4,8 @@
 #pragma once
 #include <cstddef>
 
+#include "core/half.h"
+
 namespace sn {
 
 // T: the element type, float or Half (core/half.h).
@@ -35,5 +37,6 @@ using Rows = RowsOf<float>;
 using RowsKernels = RowsKernelsOf<float>;
 
 extern const RowsKernels rows_scalar, rows_neon, rows_avx2, rows_avx512;
+extern const RowsKernelsOf<Half> rows_neonfp16;
 
 }  // namespace sn
