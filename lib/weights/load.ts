@@ -152,7 +152,7 @@ async function parseWeights(source: Source, options: WeightsOptions): Promise<We
   await setImmediate();
   const { network: config, preprocess, labels, synsets, family, ...texts } = readMetadata(stored.metadata, file);
   const recognised = readFamily(stored, config, family, file, options.family);
-  const network = resolveNetwork(mergeNetwork(recognised.network, options.network));
+  const network = resolve(recognised.network, options.network, file);
   const placed = resolveTensors(recognised.tensors, recognised.unplaced, parameters(network), file);
   const tensors = await arrangeTensors(placed);
 
@@ -219,6 +219,16 @@ export function withFileNames(error: unknown, { file, renamed }: Weights): unkno
   });
   const cause = error.cause === undefined ? undefined : { cause: error.cause };
   return new ShuffleNetError(error.code, `${file}: ${message}`, cause);
+}
+
+function resolve(file: NetworkOptions, own: NetworkOptions | undefined, name: string): Network {
+  if (own !== undefined) return resolveNetwork(mergeNetwork(file, own));
+  try {
+    return resolveNetwork(file);
+  } catch (cause) {
+    if (!(cause instanceof ShuffleNetError)) throw cause;
+    throw new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${name}: its shapes make no network: ${cause.message}`, { cause });
+  }
 }
 
 function mergeNetwork(file: NetworkOptions = {}, own: NetworkOptions | undefined): NetworkOptions {

@@ -10,13 +10,19 @@ import { unwrapped } from './names';
 /** In the order in which they are tried. */
 export const families: readonly Family[] = [canonical, ...familiesByNames, onnx, caffe];
 
+/** A network by groups with its optimizer's state comes to some 2000. Who has more need not be looked at for long. */
+const mostTensors = 20_000;
+
 /**
  * What a file is, by its names, shapes and graph; or as `wanted`, a family's name, says. Throws ERR_WEIGHTS_TENSOR for
  * a file that is no known family's, naming the nearest ones and what does not fit; ERR_OPTION for an unknown `wanted`.
  */
 export function recognise(file: StoredFile, name: string, wanted?: string): Recognised & { family: Family } {
-  const family = wanted === undefined ? families.find((family) => family.matches(file)) : familyNamed(wanted);
   const refuse = (detail: string) => new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${name}: ${detail}`);
+  if (file.tensors.size > mostTensors) {
+    throw refuse(`does not look like ShuffleNet V1: ${file.tensors.size} tensors, expected at most ${mostTensors}`);
+  }
+  const family = wanted === undefined ? families.find((family) => family.matches(file)) : familyNamed(wanted);
   if (!family) throw refuse(whyUnknown(file));
   const resemblance = family.compare?.(file);
   if (resemblance && resemblance.missing.length > 0) {
