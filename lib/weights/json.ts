@@ -91,3 +91,8 @@ export function firstTen(items: string[]): string {
 export function formatShape(shape: readonly number[]): string {
   return shape.length > 8 ? `[${shape.slice(0, 8).join(', ')}, …]` : `[${shape.join(', ')}]`;
 }
+
+/** A tensor for an error message: by the file's name, and by the canonical one where that is another. */
+export function bothNames(canonical: string, from: string): string {
+  return from === canonical ? quote(from) : `${quote(from)} (${canonical})`;
+}

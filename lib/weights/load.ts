@@ -11,7 +11,7 @@ import { resolveNetwork, type Network } from '../network/table';
 import { arrangeTensors } from './arrange';
 import type { PlacedTensor, Recognised } from './families/family';
 import { readStored } from './formats/read';
-import { describe, isObject, quote } from './json';
+import { bothNames, describe, isObject, quote } from './json';
 import { imagenetNames } from './labels';
 import { checkNames, checkPreprocess, defaultPreprocess, readMetadata, type FileMetadata } from './metadata';
 import { resolveTensors, type RawTensor } from './resolve';
@@ -215,7 +215,7 @@ export function withFileNames(error: unknown, { file, renamed }: Weights): unkno
   if (!(error instanceof ShuffleNetError && error.code.startsWith('ERR_WEIGHTS'))) return error;
   const message = error.message.replace(/tensor '([^']+)'/, (text, name: string) => {
     const from = renamed.get(name);
-    return from === undefined ? text : `tensor ${quote(from)} (${name})`;
+    return from === undefined ? text : `tensor ${bothNames(name, from)}`;
   });
   const cause = error.cause === undefined ? undefined : { cause: error.cause };
   return new ShuffleNetError(error.code, `${file}: ${message}`, cause);

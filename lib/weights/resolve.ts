@@ -1,7 +1,7 @@
 import { ShuffleNetError } from '../errors';
 import type { Parameter } from '../network/parameters';
 import type { PlacedTensor } from './families/family';
-import { firstTen, formatShape, quote } from './json';
+import { bothNames, firstTen, formatShape, quote } from './json';
 import type { StoredTensor } from './stored';
 
 /** A tensor's values as the file has them, or rounded to F32. */
@@ -34,7 +34,7 @@ export function resolveTensors(
       wrong.push(`${quote(name)} is missing, expected shape ${formatShape(shape)}`);
       continue;
     }
-    const own = tensor.from === name ? quote(name) : `${quote(tensor.from)} (${name})`;
+    const own = bothNames(name, tensor.from);
     const [{ dtype }, ...others] = tensor.parts as [StoredTensor, ...StoredTensor[]];
     if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
       wrong.push(`${own} has shape ${formatShape(tensor.shape)}, expected ${formatShape(shape)}`);

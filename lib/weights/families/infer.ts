@@ -1,9 +1,9 @@
 import { ShuffleNetError } from '../../errors';
 import type { Groups, NetworkOptions, Variant } from '../../network/options';
 import { roundToMultiple, stageChannels, stageWidths, stemWidth } from '../../network/table';
-import { firstTen, formatShape, quote } from '../json';
+import { bothNames, firstTen, formatShape, quote } from '../json';
 
-type Shaped = ReadonlyMap<string, { shape: readonly number[] }>;
+type Shaped = ReadonlyMap<string, { shape: readonly number[]; from?: string }>;
 
 /** A concat unit and the one after it, of one stage. Widths in channels, `*Reads` those of one group. */
 interface StageShape {
@@ -32,10 +32,10 @@ export function inferNetwork(tensors: Shaped, variant: Partial<Variant>, file: s
   const refuse = (detail: string) => new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${file}: ${detail}`);
   const wrong: string[] = [];
   for (const [name, rank] of telling) {
-    const shape = tensors.get(name)?.shape;
+    const { shape, from = name } = tensors.get(name) ?? {};
     if (!shape) wrong.push(`${quote(name)} is missing`);
     else if (shape.length !== rank || shape.some((length) => length < 1)) {
-      wrong.push(`${quote(name)} has shape ${formatShape(shape)}, expected ${rank} axes, none of them empty`);
+      wrong.push(`${bothNames(name, from)} has shape ${formatShape(shape)}, expected ${rank} axes, none of them empty`);
     }
   }
   if (wrong.length > 0) throw refuse(`the network cannot be told: ${firstTen(wrong)}`);
@@ -120,8 +120,8 @@ function regularScale(groups: Groups, widths: readonly number[]): number | undef
 }
 
 function nearestScale(groups: Groups, widths: readonly number[]): number {
-  const mean = widths.reduce((sum, width, i) => sum + width / stageWidths[groups][i]! / 3, 0);
-  return Math.min(16, Math.max(0.01, Number(mean.toFixed(2))));
+  const [, median] = widths.map((width, i) => width / stageWidths[groups][i]!).sort((a, b) => a - b);
+  return Math.min(16, Math.max(0.01, Number(median!.toFixed(2))));
 }
 
 /** The first rule that fits all widths; the family's where none does, for the error about shapes that follows. */

@@ -1,7 +1,7 @@
 import { ShuffleNetError } from '../../errors';
 import type { Preprocess } from '../../image/preprocess';
 import type { Variant } from '../../network/options';
-import { quote } from '../json';
+import { formatShape, quote } from '../json';
 import type { StoredFile, StoredTensor } from '../stored';
 import type { Family, PlacedTensor, Recognised } from './family';
 import { inferNetwork, telling } from './infer';
@@ -138,6 +138,12 @@ export function placeTensors(
     if (gap > 0 || first.group > 1) {
       throw refuse(`tensor ${quote(first.from)} and others are ${quote(name)} by groups, of which some are missing`);
     }
+    const { shape } = first.tensor;
+    const odd = parts.find(({ tensor }) => tensor.shape.join() !== shape.join());
+    if (odd) {
+      const shapes = `shapes ${formatShape(shape)} and ${formatShape(odd.tensor.shape)}`;
+      throw refuse(`tensors ${quote(first.from)} and ${quote(odd.from)} are groups of ${quote(name)}, of ${shapes}`);
+    }
     tensors.set(
       name,
       inPyTorchOrder(
@@ -187,13 +193,7 @@ export function inPyTorchOrder(
   if (order === 'tensorflow' && rank === 4) axes = name.endsWith('.dwconv.weight') ? [2, 3, 0, 1] : [3, 2, 0, 1];
   if (order === 'tensorflow' && rank === 2) axes = [1, 0];
   const shape = axes ? axes.map((axis) => parts[0]!.shape[axis]!) : [...parts[0]!.shape];
-  if (parts.length > 1) {
-    // Where the others are not like the first, the sum will not be what the network needs.
-    const alike =
-      rank > 0 &&
-      parts.every((part) => part.shape.length === rank && part.shape.every((n, i) => n === parts[0]!.shape[i]));
-    shape[0] = alike ? shape[0]! * parts.length : 0;
-  }
+  if (parts.length > 1) shape[0] = (shape[0] ?? 1) * parts.length;
   if (name === 'fc.weight' && rank === 4 && shape[2] === 1 && shape[3] === 1) {
     shape.length = 2;
     if (axes) parts = parts.map((part) => ({ ...part, shape: part.shape.slice(2) }));
