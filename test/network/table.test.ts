@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { ShuffleNetError } from '../../lib/errors';
 import { buildGraph } from '../../lib/network/graph';
 import type { Groups, NetworkOptions } from '../../lib/network/options';
-import { resolveNetwork, type Unit } from '../../lib/network/table';
+import { networkOptions, resolveNetwork, type Unit } from '../../lib/network/table';
 
 const units = (options: NetworkOptions): Unit[] => resolveNetwork(options).stages.flatMap((stage) => stage.units);
 const first = (options: NetworkOptions): Unit => units(options)[0]!;
@@ -89,6 +89,31 @@ describe('the network table', () => {
   it('takes the stem as given', () => {
     assert.equal(resolveNetwork({ scale: 1.5, stemChannels: 24 }).stemChannels, 24);
     assert.equal(first({ scale: 1.5, stemChannels: 24 }).branch, 360 - 24);
+  });
+
+  it('takes the widths of stages as given, and gives all options back', () => {
+    const options: NetworkOptions = { groups: 1, stageChannels: [144, 288, 567], bottleneckRatio: 0.249 };
+    const network = resolveNetwork(options);
+    assert.deepEqual(
+      network.stages.map(({ units: [concat] }) => [concat!.out, concat!.mid]),
+      [
+        [144, 36],
+        [288, 72],
+        [567, 141],
+      ],
+    );
+    assert.deepEqual(networkOptions(network).stageChannels, [144, 288, 567]);
+    assert.ok(!('stageChannels' in networkOptions(resolveNetwork({ stageChannels: [240, 480, 960] }))));
+    for (const same of [options, {}, { groups: 8, scale: 0.5, shallow: true, squeezeExcitation: true }] as const) {
+      assert.deepEqual(resolveNetwork(networkOptions(resolveNetwork(same))), resolveNetwork(same));
+    }
+    for (const stageChannels of [[1, 2], [1, 2, 3, 4], [1, 2, 0.5], [1, 2, 65537], 240]) {
+      assert.throws(
+        () => resolveNetwork({ stageChannels } as never),
+        (error) =>
+          error instanceof ShuffleNetError && error.code === 'ERR_OPTION' && /stageChannels/.test(error.message),
+      );
+    }
   });
 
   it('halves the units when shallow', () => {
