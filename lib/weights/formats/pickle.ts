@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { nextTurn } from '../../image/turns';
 import { quote } from '../json';
 import type { Allowance } from './allowance';
 
@@ -32,6 +33,8 @@ const opcodeCost = 24;
 const memoCost = 48;
 const stringCost = 40;
 const maxLongBytes = 1024;
+/** A millisecond's worth, of code that runs for the first time. */
+const opcodesInATurn = 4096;
 
 // biome-ignore format: a table
 const op = {
@@ -56,15 +59,16 @@ const attacks =
  * Reads the pickle at byte `start`, of protocol 2 to 5: an allow-list machine, which builds dictionaries (Map), lists and
  * tuples (Array), sets (Set), numbers (bigint where a double is not exact), strings, bytes (a view), None (null),
  * booleans, and what `host` makes. Every other global is inert. It neither recurses nor looks anything up by a name of
- * the file's. All that it allocates is taken from `allowance` first. Throws `malformed` of what is wrong.
+ * the file's. All that it allocates is taken from `allowance` first. Gives the event loop free now and then. Rejects
+ * with `malformed` of what is wrong.
  */
-export function readPickle(
+export async function readPickle(
   bytes: Uint8Array,
   start: number,
   host: PickleHost,
   allowance: Allowance,
   malformed: (detail: string) => Error,
-): { value: unknown; end: number } {
+): Promise<{ value: unknown; end: number }> {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stack: unknown[] = [];
   const marks: number[] = [];
@@ -183,7 +187,8 @@ export function readPickle(
     }
   };
 
-  for (;;) {
+  for (let opcodes = 1; ; opcodes++) {
+    if (opcodes % opcodesInATurn === 0) await nextTurn();
     opcodeAt = at;
     const code = u8();
     spend(opcodeCost);

@@ -11,7 +11,9 @@ const pickleAllowance = 12 * 2 ** 20;
 const maxSides = 32;
 /** Of dictionaries and modules in each other. */
 const maxDepth = 64;
-const maxModules = 10_000;
+/** Parts of modules: a module can be part of many, and theirs of many more. */
+const maxParts = 20_000;
+const maxNameLength = 1000;
 
 /** Of `torch.FloatStorage`, `torch.cuda.FloatStorage`, and, since PyTorch 2, of bytes without a type. */
 const storageDtypes: ReadonlyMap<string, Dtype> = new Map([
@@ -122,7 +124,7 @@ export async function readTorchZip(zip: Zip, file: string): Promise<StoredFile> 
     if (order !== 'little') throw malformed(`byte order ${quote(order)}, expected little; save it on another machine`);
   }
   const bytes = await zip.read(pickle, copies);
-  const { value, end } = checkpoint.read(bytes, 0);
+  const { value, end } = await checkpoint.read(bytes, 0);
   if (end !== bytes.length) throw malformed(`${bytes.length - end} bytes after the pickle in ${quote(pickle)}`);
 
   const contents = new Map<string, Uint8Array>();
@@ -140,18 +142,18 @@ export async function readTorchZip(zip: Zip, file: string): Promise<StoredFile> 
 export async function readTorchPickles(bytes: Uint8Array, file: string): Promise<StoredFile> {
   const checkpoint = new Checkpoint(file);
   const { malformed } = checkpoint;
-  const magic = checkpoint.read(bytes, 0);
+  const magic = await checkpoint.read(bytes, 0);
   if (magic.value !== legacyMagic) throw malformed('a pickle, but not one of torch.save; save a state_dict with that');
-  const protocol = checkpoint.read(bytes, magic.end);
+  const protocol = await checkpoint.read(bytes, magic.end);
   if (protocol.value !== legacyProtocol) {
     throw malformed(`protocol ${describe(protocol.value)} of torch.save, expected ${legacyProtocol}`);
   }
-  const system = checkpoint.read(bytes, protocol.end);
+  const system = await checkpoint.read(bytes, protocol.end);
   if (!(system.value instanceof Map) || system.value.get('little_endian') !== true) {
     throw malformed('not marked as little-endian; save it on another machine');
   }
-  const root = checkpoint.read(bytes, system.end);
-  const keys = checkpoint.read(bytes, root.end);
+  const root = await checkpoint.read(bytes, system.end);
+  const keys = await checkpoint.read(bytes, root.end);
   if (!Array.isArray(keys.value)) throw malformed('no list of storages after the pickle');
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -190,7 +192,7 @@ class Checkpoint implements PickleHost {
 
   constructor(private readonly file: string) {}
 
-  read(bytes: Uint8Array, start: number): { value: unknown; end: number } {
+  read(bytes: Uint8Array, start: number): Promise<{ value: unknown; end: number }> {
     return readPickle(bytes, start, this, this.#objects, this.malformed);
   }
 
@@ -320,9 +322,9 @@ class Checkpoint implements PickleHost {
   /** Parameters and buffers of a pickled module and the modules in it; of TorchScript's, every attribute. */
   #ofModule(root: Inert): Map<string, Tensor> {
     const tensors = new Map<string, Tensor>();
-    let modules = 0;
+    let parts = 0;
     const collect = (module: Inert, prefix: string, depth: number) => {
-      if (depth > maxDepth || ++modules > maxModules) throw this.malformed('modules nested too deep, or too many');
+      if (depth > maxDepth || prefix.length > maxNameLength) throw this.malformed('modules nested too deep');
       const { state } = module;
       if (!(state instanceof Map)) return;
       const script = module.of.startsWith('__torch__.');
@@ -332,6 +334,7 @@ class Checkpoint implements PickleHost {
       for (const group of groups) {
         if (!(group instanceof Map)) continue;
         for (const [key, value] of group as Map<unknown, unknown>) {
+          if (++parts > maxParts) throw this.malformed(`modules of more than ${maxParts} parts`);
           if (typeof key !== 'string') continue;
           if (value instanceof Tensor) tensors.set(prefix + key, value);
           else if (value instanceof Inert) collect(value, `${prefix}${key}.`, depth + 1);
