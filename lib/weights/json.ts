@@ -6,15 +6,15 @@ const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
 /** A header full of brackets would parse to gigabytes of objects. Weights need a depth of 3 and ten values a tensor. */
-const maxDepth = 8;
+const usualDepth = 8;
 const maxValues = 2_000_000;
 
 /**
  * JSON.parse for text that nobody vouches for: also refuses an object that names a key twice (JSON.parse silently keeps
- * the last), nesting deeper than 8, and more than 2,000,000 values. Throws SyntaxError.
+ * the last), nesting deeper than `maxDepth`, and more than 2,000,000 values. Throws SyntaxError.
  */
-export function parseJson(text: string): unknown {
-  scan(text);
+export function parseJson(text: string, maxDepth = usualDepth): unknown {
+  scan(text, maxDepth);
   return JSON.parse(text);
 }
 
@@ -23,7 +23,7 @@ export function parseJson(text: string): unknown {
  * is a key exactly when a colon follows, so no grammar is needed; what is not valid JSON.parse refuses afterwards.
  * Searches instead of looking at every character: this runs once, before any compiler has seen it.
  */
-function scan(text: string): void {
+function scan(text: string, maxDepth: number): void {
   // One entry for each open bracket: an object's keys so far.
   const open: (Set<string> | undefined)[] = [];
   let values = 1;

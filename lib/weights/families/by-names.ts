@@ -1,4 +1,5 @@
 import type { Preprocess } from '../../image/preprocess';
+import type { Variant } from '../../network/options';
 import { namedFamily, type NamedLayout } from './names';
 
 /** torchvision's: what most PyTorch projects evaluate with. */
@@ -18,6 +19,15 @@ const opencv: Preprocess = {
   scale: 1,
   mean: [0, 0, 0],
   std: [1, 1, 1],
+};
+
+/** TensorFlow's SAME: windows start at the edge where sides are even, and averages are of real pixels only. */
+const same: Partial<Variant> = {
+  stemPadding: 'same',
+  maxPoolPadding: 'same',
+  avgPoolPadding: 'same',
+  avgPoolCountPadding: false,
+  depthwisePadding: 'same',
 };
 
 /** A convolution and its batch norm, by the file's names. */
@@ -207,13 +217,9 @@ const tensorpack: NamedLayout = {
   },
   order: 'tensorflow',
   variant: {
+    ...same,
     shuffleOrder: 'inverse',
     concatRelu: 'branch',
-    stemPadding: 'same',
-    maxPoolPadding: 'same',
-    avgPoolPadding: 'same',
-    avgPoolCountPadding: false,
-    depthwisePadding: 'same',
   },
   preprocess: {
     ...torchvision,
@@ -224,6 +230,98 @@ const tensorpack: NamedLayout = {
   },
 };
 
-export const familiesByNames = [megvii, mindcv, mindcvMint, pytorchcv, jaxony, mmpretrain, zcls, cifar, tensorpack].map(
-  namedFamily,
-);
+/** github.com/scheckmedia/keras-shufflenet: the stem has no batch norm; images are 224x224 whatever their shape was. */
+const scheckmedia: NamedLayout = {
+  name: 'scheckmedia',
+  about: 'scheckmedia/keras-shufflenet (Keras)',
+  license: 'MIT',
+  signs: [/^stage2\/block1\/1x1_gconv_1\//],
+  outside: { conv1: 'conv1', fc: 'fc' },
+  unit: /^stage(?<stage>\d+)\/block(?<unit>\d+)\/(?<layer>\w+)$/,
+  firstUnit: 1,
+  inside: {
+    ...conv('gconv1', '1x1_gconv_1', 'bn_gconv_1'),
+    ...conv('dwconv', '1x1_dwconv_1', 'bn_dwconv_1'),
+    ...conv('gconv2', '1x1_gconv_2', 'bn_gconv_2'),
+  },
+  split: /_\/g(\d+)$/,
+  order: 'tensorflow',
+  variant: {
+    ...same,
+    shuffleFirstUnit: false,
+    firstUnitGconv2: 'one',
+    concatOrder: 'branchShortcut',
+    bottleneck: 'branch',
+    stemBatchNorm: false,
+    batchNormEpsilon: 1e-3,
+  },
+  // Caffe's means, as keras.applications has them, and then to -1 ... 1.
+  preprocess: {
+    ...torchvision,
+    resize: { shorterSide: 224, kernel: 'linear' },
+    channelOrder: 'BGR',
+    mean: [103.939 / 255 + 0.5, 116.779 / 255 + 0.5, 123.68 / 255 + 0.5],
+    std: [0.5, 0.5, 0.5],
+  },
+};
+
+/**
+ * The Keras part of osmr/imgclsmob: pytorchcv's weights. Its average pools reflect at the border, which is Keras' doing
+ * alone; here they pad with zeros, as those do that the weights were trained with.
+ */
+const kerascv: NamedLayout = {
+  ...pytorchcv,
+  name: 'kerascv',
+  about: 'osmr/imgclsmob, kerascv (Keras)',
+  signs: [/^features\/init_block\/conv\//, /\/compress_conv1(?:\/convgroup1)?\//],
+  outside: { ...conv('conv1', 'features/init_block/conv', 'features/init_block/bn'), output: 'fc' },
+  unit: /^features\/stage(?<stage>\d+)\/unit(?<unit>\d+)\/(?<layer>\w+)$/,
+  split: /\/convgroup(\d+)$/,
+  order: 'tensorflow',
+};
+
+/** github.com/TropComplique/ShuffleNet-tensorflow: for 56x56 images, with no bottleneck and half the units. */
+const tropComplique: NamedLayout = {
+  name: 'tropcomplique',
+  about: 'TropComplique/ShuffleNet-tensorflow (TensorFlow, as .npz or TensorFlow.js)',
+  license: 'MIT',
+  signs: [/^features\/stage2\/unit1\/g_conv_1\/kernel/, /^features\/stage2\/unit1\/dw_conv_2\//],
+  outside: { ...conv('conv1', 'features/stage1/conv1', 'features/stage1/batch_normalization'), classifier: 'fc' },
+  unit: /^features\/stage(?<stage>\d+)\/unit(?<unit>\d+)\/(?<layer>.+)$/,
+  firstUnit: 1,
+  // The first unit does not shuffle, and its layers are counted without that.
+  inside: {
+    ...conv('gconv1', 'g_conv_1', 'g_conv_1/batch_normalization'),
+    ...conv('dwconv', 'dw_conv_2', 'dw_conv_2/batch_normalization'),
+    ...conv('dwconv', 'dw_conv_3', 'dw_conv_3/batch_normalization'),
+    ...conv('gconv2', 'g_conv_3', 'g_conv_3/batch_normalization'),
+    ...conv('gconv2', 'g_conv_4', 'g_conv_4/batch_normalization'),
+  },
+  order: 'tensorflow',
+  variant: {
+    ...same,
+    shuffleFirstUnit: false,
+    concatOrder: 'branchShortcut',
+    bottleneck: 'none',
+    stemStride: 1,
+    stemBias: true,
+    batchNormEpsilon: 1e-3,
+    batchNormGamma: false,
+  },
+  preprocess: { ...torchvision, resize: { shorterSide: 64, kernel: 'linear' }, crop: { width: 56, height: 56 } },
+};
+
+export const familiesByNames = [
+  megvii,
+  mindcv,
+  mindcvMint,
+  pytorchcv,
+  jaxony,
+  mmpretrain,
+  zcls,
+  cifar,
+  tensorpack,
+  scheckmedia,
+  kerascv,
+  tropComplique,
+].map(namedFamily);

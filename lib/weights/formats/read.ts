@@ -11,9 +11,22 @@ export async function readStored(source: Source): Promise<StoredFile> {
   const { bytes, file } = source;
   if (isZip(bytes)) return readZip(source);
   if (isPickle(bytes)) return readTorchPickles(bytes, file);
+  if (isHdf5(bytes)) return (require('./hdf5') as typeof import('./hdf5')).readHdf5(source);
+  if (isJson(bytes)) return (require('./tfjs') as typeof import('./tfjs')).readTfjs(source);
   if (isOnnx(bytes)) return (require('./onnx') as typeof import('./onnx')).readOnnx(source);
   if (isCaffe(bytes)) return (require('./caffe') as typeof import('./caffe')).readCaffe(source);
   return { format: 'safetensors', ...readSafetensors(bytes, file) };
+}
+
+function isHdf5(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(8, bytes.length)).equals(hdf5Signature);
+}
+const hdf5Signature = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
+
+/** A safetensors file may have any first byte, but then zeros, as its header is shorter than 2^32 bytes. */
+function isJson(bytes: Uint8Array): boolean {
+  const start = bytes.subarray(0, 8);
+  return !start.includes(0) && /^(?:\xef\xbb\xbf)?\s*\{/.test(Buffer.from(start).toString('latin1'));
 }
 
 async function readZip(source: Source): Promise<StoredFile> {
