@@ -255,6 +255,8 @@ const scheckmedia: NamedLayout = {
     stemBatchNorm: false,
     batchNormEpsilon: 1e-3,
   },
+  // Its constructor's default, which its training script overrides.
+  said: (metadata) => (metadata['model_config']?.includes('"GlobalMaxPooling2D"') ? { globalPool: 'max' } : {}),
   // Caffe's means, as keras.applications has them, and then to -1 ... 1.
   preprocess: {
     ...torchvision,

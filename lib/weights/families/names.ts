@@ -32,6 +32,8 @@ export interface NamedLayout {
   order: 'pytorch' | 'tensorflow';
   /** Where it differs from the paper's network; widths and groups are told by the shapes. */
   variant: Partial<Variant>;
+  /** Where files may say otherwise: what the texts of one say. */
+  said?: (metadata: Readonly<Record<string, string>>) => Partial<Variant>;
   preprocess?: Preprocess;
 }
 
@@ -102,7 +104,7 @@ export function namedFamily(layout: NamedLayout): Family {
     },
     read(file, of): Recognised {
       const { tensors, unplaced } = place(file, of);
-      const network = inferNetwork(tensors, layout.variant, of);
+      const network = inferNetwork(tensors, { ...layout.variant, ...layout.said?.(file.metadata) }, of);
       return { network, tensors, unplaced, preprocess: layout.preprocess };
     },
   };

@@ -1,6 +1,6 @@
 """Small networks in the layouts of Keras and TensorFlow projects, with their logits by an implementation of its own.
 
-    /usr/bin/python3 test/weights/make-fixtures/keras.py test/fixtures/checkpoints/keras
+    /usr/bin/python3 test/weights/make-fixtures/keras.py test/fixtures/checkpoints
 
 needs Debian's python3-h5py and python3-torch. Padding, pools and batch norm follow TensorFlow's documents; torch only
 multiplies. Widths are made up, names and conventions are the projects'.
@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 out_dir = sys.argv[1]
-os.makedirs(out_dir, exist_ok=True)
+for folder in ('keras', 'hdf5', 'tfjs'):
+    os.makedirs(os.path.join(out_dir, folder), exist_ok=True)
 rng = np.random.RandomState(1707)
 classes = 10
 x = rng.standard_normal((1, 3, 45, 52)).astype('f4')
@@ -183,7 +184,7 @@ def write_keras(f, weights, chunks=1):
         g.attrs['weight_names'] = [(name + ':0').encode() for name in names]
         for name in names:
             d = g.create_dataset(name + ':0', weights[name].shape, dtype=weights[name].dtype)
-            d[:] = weights[name]
+            d[...] = weights[name]
 
 
 def save(name, data):
@@ -209,7 +210,6 @@ def save_tfjs(folder, weights, groups, quantize=None, shard=20_000):
     """As tensorflowjs_converter: groups of weights, each in shards of some size."""
     os.makedirs(os.path.join(out_dir, folder), exist_ok=True)
     manifest = []
-    dequantized = {}
     names = list(weights)
     for group, part in enumerate(np.array_split(np.arange(len(names)), groups), 1):
         data, entries = b'', []
@@ -223,7 +223,6 @@ def save_tfjs(folder, weights, groups, quantize=None, shard=20_000):
                 scale = float((high - low) / np.iinfo(quantize).max) or 1.0
                 q = np.round((value - low) / scale).astype(quantize)
                 entry['quantization'] = {'dtype': quantize, 'min': float(low), 'scale': scale}
-                dequantized[name] = (q * scale + float(low)).astype('f4')
                 value = q
             entries.append(entry)
             data += value.tobytes()
@@ -235,18 +234,60 @@ def save_tfjs(folder, weights, groups, quantize=None, shard=20_000):
     model = {'format': 'graph-model', 'generatedBy': '1.15.0', 'convertedBy': 'keras.py',
              'modelTopology': {'node': []}, 'weightsManifest': manifest}
     save(f'{folder}/model.json', json.dumps(model, separators=(',', ':')).encode())
-    return dequantized
 
 
 torch.set_grad_enabled(False)
-save_npy('input.npy', x)
+save_npy('keras/input.npy', x)
 net, logits = scheckmedia()
-save_h5('scheckmedia.h5', lambda f: write_keras(f, net.weights))
-save_npy('scheckmedia.logits.npy', logits.float().numpy())
+save_h5('keras/scheckmedia.h5', lambda f: write_keras(f, net.weights))
+save_npy('keras/scheckmedia.logits.npy', logits.float().numpy())
 net, logits = kerascv()
 # As the whole model, which has its weights in a group, with names in two attributes.
-save_h5('kerascv.h5', lambda f: write_keras(f.create_group('model_weights'), net.weights, chunks=2))
-save_npy('kerascv.logits.npy', logits.float().numpy())
+save_h5('keras/kerascv.h5', lambda f: write_keras(f.create_group('model_weights'), net.weights, chunks=2))
+save_npy('keras/kerascv.logits.npy', logits.float().numpy())
 net, logits = tropcomplique()
-save_tfjs('tropcomplique', net.weights, groups=2)
-save_npy('tropcomplique.logits.npy', logits.float().numpy())
+save_tfjs('keras/tropcomplique', net.weights, groups=2)
+save_npy('keras/tropcomplique.logits.npy', logits.float().numpy())
+
+# For the readers alone: element i of a tensor is i + its number.
+ramp = lambda number, shape, dtype='<f4': (np.arange(np.prod(shape, dtype=int)) + number).reshape(shape).astype(dtype)
+small = {'conv1/kernel': ramp(0, (2, 3, 4)), 'conv1/bias': ramp(1, (4,)), 'a/b/fc_/g0/kernel': ramp(2, (5, 2))}
+
+
+def whole_model(f):
+    f.attrs['model_config'] = json.dumps({'class_name': 'Model', 'config': {'name': 'small'}}).encode()
+    weights = f.create_group('model_weights')
+    write_keras(weights, {**small, 'half/kernel': ramp(3, (3,), '<f2'), 'step/iterations': ramp(4, (), '<i8')})
+    empty = weights.create_group('relu')
+    empty.attrs['weight_names'] = np.zeros(0)
+    weights.attrs['layer_names'] = [layer.encode() for layer in (*layers_of(small), 'half', 'step', 'relu')]
+    f.create_group('optimizer_weights').create_dataset('m:0', data=ramp(9, (3,)))
+
+
+def any_file(f):
+    f.create_dataset('x/double', data=ramp(0, (2, 3), '<f8'))
+    f.create_dataset('x/deflated', data=ramp(1, (40, 50)), chunks=(16, 16), compression='gzip', shuffle=True)
+    f.create_dataset('byte', data=ramp(2, (7,), 'u1'))
+    f.create_dataset('text', data='of no use')
+    f.create_dataset('empty', data=np.zeros((0, 4), 'f4'))
+    f['link'] = h5py.SoftLink('/byte')
+    f['elsewhere'] = h5py.ExternalLink('other.h5', '/byte')
+    f['nowhere'] = h5py.SoftLink('/nothing')
+    f['x/loop'] = h5py.SoftLink('/x')
+
+
+def write(name, content, **options):
+    with h5py.File(os.path.join(out_dir, 'hdf5', name), 'w', **options) as f:
+        content(f)
+
+
+write('weights.h5', lambda f: write_keras(f, small))
+write('model.h5', whole_model)
+write('model-latest.h5', whole_model, libver='latest')
+write('any.h5', any_file)
+write('any-latest.h5', any_file, libver='latest')
+write('big-endian.h5', lambda f: f.create_dataset('x', data=ramp(0, (3,), '>f4')))
+
+save_tfjs('tfjs/plain', {**small, 'half': ramp(3, (3,), '<f2')}, groups=2, shard=50)
+save_tfjs('tfjs/bytes', {'a': ramp(-3, (4, 64))}, groups=1, quantize='uint8')
+save_tfjs('tfjs/shorts', {'a': ramp(-3, (4, 64))}, groups=1, quantize='uint16')
