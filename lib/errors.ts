@@ -17,12 +17,12 @@ export type ShuffleNetErrorCode =
   | 'ERR_FILE'
   /**
    * A weights file is not what its format promises: header, offsets, sizes or `shufflenet.*` metadata.
-   * Remedy: copy or download it again; convert other formats to safetensors.
+   * Remedy: copy or download it again; save what no reader takes in one of the formats of README's table.
    */
   | 'ERR_WEIGHTS_FORMAT'
   /**
-   * Tensors are missing, not part of the network, or have another shape or type than it needs.
-   * Remedy: `network` options that describe the network the file was made for; canonical tensor names.
+   * Tensors are missing, not part of the network, or have another shape or type than it needs; or no family has such.
+   * Remedy: the `family` that the message names as nearest, or `network` options that describe the network.
    */
   | 'ERR_WEIGHTS_TENSOR'
   /**

@@ -45,6 +45,8 @@ export function makeFolder(): string {
   cpSync(path.join(root, 'examples'), path.join(folder, 'photos'), { recursive: true });
   const weights = path.join(root, 'weights/shufflenet-1x-g3-tiny-imagenet.safetensors');
   cpSync(weights, path.join(folder, 'weights.safetensors'));
+  const checkpoint = path.join(root, 'test/fixtures/checkpoints/families/megvii.pth.tar');
+  cpSync(checkpoint, path.join(folder, '1.0x.pth.tar'));
   cpSync(path.join(root, 'test/fixtures/weights/val8.input.npy'), path.join(folder, 'x.npy'));
   mkdirSync(path.join(folder, 'bin'));
   const npx = `#!/bin/sh\n[ "$1" = shufflenet ] && shift && exec "${process.execPath}" "${root}/dist/lib/cli/main.js" "$@"\nexit 1\n`;
