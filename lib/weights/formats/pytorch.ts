@@ -7,7 +7,7 @@ import { isRowMajor, toRowMajor } from './strides';
 import type { Zip } from './zip';
 
 /** Objects of a checkpoint's pickle, as estimated: those of 300 tensors with two of an optimiser's each are 2 MB. */
-const pickleAllowance = 12 * 2 ** 20;
+const pickleAllowance = 10 * 2 ** 20;
 const maxSides = 32;
 /** Of dictionaries and modules in each other. */
 const maxDepth = 64;

@@ -264,7 +264,7 @@ describe('a hostile pickle is refused', () => {
     for (let i = 1; i < 30; i++) laughs += `0${tuple(...Array<string>(10).fill(get(i - 1)))}${put(i)}`;
     await refusesBoth(laughs, 'holds an array of 10');
     await refusesBoth(`${']'.repeat(30_000)}${'a'.repeat(29_999)}`, 'holds an array of 1');
-    await refusesBoth(']'.repeat(200_000), 'the pickle would take more than the 12582912 bytes allowed');
+    await refusesBoth(']'.repeat(200_000), 'the pickle would take more than the 10485760 bytes allowed');
     await refusesBoth('('.repeat(2_000_000), 'the pickle would take more than');
     await refusesBoth(`N${'2'.repeat(2_000_000)}`, 'the pickle would take more than');
     const cycle = `}${put(0)}${text('model')}${get(0)}s`;
