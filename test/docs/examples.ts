@@ -43,6 +43,7 @@ export function makeFolder(): string {
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
   cpSync(path.join(root, 'examples'), path.join(folder, 'examples'), { recursive: true });
   cpSync(path.join(root, 'examples'), path.join(folder, 'photos'), { recursive: true });
+  cpSync(path.join(root, 'examples/chelsea.jpg'), path.join(folder, 'classes/n02124075/chelsea.jpg'));
   const weights = path.join(root, 'weights/shufflenet-1x-g3-tiny-imagenet.safetensors');
   cpSync(weights, path.join(folder, 'weights.safetensors'));
   const checkpoint = path.join(root, 'test/fixtures/checkpoints/families/megvii.pth.tar');
