@@ -3,6 +3,7 @@ import { describe, formatShape, quote } from '../json';
 import { dtypeBits, sizeInBits, type Dtype, type StoredFile, type StoredTensor } from '../stored';
 import { Allowance, tensorAllowance } from './allowance';
 import { Global, Inert, readPickle, type PickleHost } from './pickle';
+import { maxHeaderLength } from './safetensors';
 import { isRowMajor, toRowMajor } from './strides';
 import type { Zip } from './zip';
 
@@ -103,9 +104,13 @@ function pickleName(zip: Zip): string | undefined {
   return zip.names().find((name) => /^([^/]+\/)?data\.pkl$/.test(name));
 }
 
-/** Whether a file starts as a pickle of protocol 2 to 5, which the legacy form is. */
+/**
+ * Whether a file starts as a pickle of protocol 2 to 5, which the legacy form is. So does a safetensors file whose header
+ * has 640 bytes; but a pickle's first eight bytes are no length that one can have.
+ */
 export function isPickle(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5;
+  if (bytes.length < 8 || bytes[0] !== 0x80 || bytes[1]! < 2 || bytes[1]! > 5) return false;
+  return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true) > maxHeaderLength;
 }
 
 /**

@@ -10,7 +10,7 @@ export interface Safetensors {
 }
 
 /** The reference implementation's limit. */
-const maxHeaderLength = 100_000_000;
+export const maxHeaderLength = 100_000_000;
 
 /**
  * Reads a safetensors file: 8 bytes of header length (little-endian), the header (JSON), the data. `file` is its name

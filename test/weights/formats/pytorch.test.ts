@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { readStored } from '../../../lib/weights/formats/read';
+import { makeFile } from '../files';
 import { build, dict, get, global, int, list, none, pickle, put, reduce, six } from './pickles';
 import { tensor, text, torchPickles, torchZip, tuple } from './pickles';
 import { contents, fixture, read, refuses } from './stored';
@@ -150,6 +151,12 @@ async function refusesBoth(value: string, ...parts: string[]): Promise<void> {
   await refuses(torchZip(value), ...parts);
   await refuses(torchPickles(value, value.includes(text('0')) ? ['0'] : []), ...parts);
 }
+
+it('safetensors files are none, even if their header is of a length that looks like a pickle', async () => {
+  for (const length of [0x280, 0x380, 0x480, 0x580, 0x10280]) {
+    assert.equal((await read(makeFile('{}'.padEnd(length)))).format, 'safetensors');
+  }
+});
 
 describe('a hostile pickle is refused', () => {
   it('when it asks for what runs programs, wherever it does', async () => {
