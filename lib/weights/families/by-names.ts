@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Preprocess } from '../../image/preprocess';
 import type { Variant } from '../../network/options';
+import { defaultVariant } from '../../network/table';
 import { namedFamily, type NamedLayout } from './names';
 
 /** torchvision's: what most PyTorch projects evaluate with. */
@@ -313,7 +315,7 @@ const tropComplique: NamedLayout = {
   preprocess: { ...torchvision, resize: { shorterSide: 64, kernel: 'linear' }, crop: { width: 56, height: 56 } },
 };
 
-export const familiesByNames = [
+const layouts = [
   megvii,
   mindcv,
   mindcvMint,
@@ -326,4 +328,32 @@ export const familiesByNames = [
   scheckmedia,
   kerascv,
   tropComplique,
-].map(namedFamily);
+];
+
+export const familiesByNames = layouts.map(namedFamily);
+
+/** What projects differ in and no exporter changes, as it does biases and batch norms. */
+const conventions = [
+  'shuffleOrder',
+  'shufflePlace',
+  'concatOrder',
+  'concatRelu',
+  'stemStride',
+  'stemRelu',
+  'maxPool',
+  'maxPoolPadding',
+  'stage2Stride',
+  'avgPoolKernel',
+  'fcBias',
+] as const;
+
+/**
+ * What the only project that has all of these conventions feeds its networks with; undefined where it does not say, or
+ * several have them. For graphs, which tell the conventions but not whose they are.
+ */
+export function preprocessOf(variant: Partial<Variant>): Preprocess | undefined {
+  const of = (given: Partial<Variant>) => conventions.map((field) => ({ ...defaultVariant, ...given })[field]);
+  const alike = layouts.filter((layout) => isDeepStrictEqual(of(layout.variant), of(variant)));
+  const [first, ...others] = alike.map(({ preprocess }) => preprocess);
+  return others.every((other) => isDeepStrictEqual(other, first)) ? first : undefined;
+}

@@ -6,6 +6,7 @@ import { matchNetwork } from '../graphs/match';
 import { importOnnx } from '../graphs/onnx';
 import { defaultPreprocess, readMetadata } from '../metadata';
 import type { StoredFile, StoredGraph } from '../stored';
+import { preprocessOf } from './by-names';
 import type { Family, PlacedTensor, Recognised } from './family';
 
 /** Any of the networks, exported: told by its operators, whatever its tensors are called. */
@@ -18,7 +19,9 @@ export const onnx: Family = {
     // This package's own, which may hold what only its table describes.
     if (network) return { network, tensors: floats(file), unplaced: new Map() };
     const zoo = file.tensors.has('gpu_0/gconv1_0_w_0');
-    return { ...readGraph(file, name, importOnnx), preprocess: zoo ? caffe2Preprocess : croppedTo(file) };
+    const read = readGraph(file, name, importOnnx);
+    const preprocess = zoo ? caffe2Preprocess : preprocessOf(read.network.variant ?? {});
+    return { ...read, preprocess: croppedTo(file, preprocess ?? defaultPreprocess) };
   },
 };
 
@@ -58,10 +61,12 @@ const caffe2Preprocess: Preprocess = {
 };
 
 /** An export says nothing of its images but their size. */
-function croppedTo(file: StoredFile): Preprocess | undefined {
+function croppedTo(file: StoredFile, preprocess: Preprocess): Preprocess {
   const shape = file.graph?.inputs[0]?.shape ?? [];
   const [height, width] = shape[3] === 3 && shape[1] !== 3 ? [shape[1], shape[2]] : [shape[2], shape[3]];
-  return height !== undefined && width !== undefined ? withCrop(defaultPreprocess, height, width) : undefined;
+  if (height === undefined || width === undefined) return preprocess;
+  const { crop } = preprocess;
+  return crop.height === height && crop.width === width ? preprocess : withCrop(preprocess, height, width);
 }
 
 /** The shorter side in the proportion of 256 to 224. */

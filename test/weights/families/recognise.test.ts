@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ShuffleNet, ShuffleNetError } from '../../../lib';
 import { readStored } from '../../../lib/weights/formats/read';
+import { preprocessOf } from '../../../lib/weights/families/by-names';
 import { families, recognise } from '../../../lib/weights/families/recognise';
 import { loadWeights } from '../../../lib/weights/load';
 import type { StoredFile, StoredTensor } from '../../../lib/weights/stored';
@@ -241,4 +242,18 @@ it('any names and shapes are a network or an error of their own', async () => {
     { seed: 1707, numRuns: 1500 },
   );
   assert.ok(fitting > 100, `${fitting} were networks`);
+});
+
+it("a graph's images are those of the only project with its conventions", () => {
+  const megvii = preprocessOf({
+    shuffleOrder: 'inverse',
+    shufflePlace: 'afterDepthwise',
+    concatRelu: 'branch',
+    fcBias: false,
+    batchNorm: false,
+    stemBias: true,
+  });
+  assert.deepEqual([megvii?.channelOrder, megvii?.scale], ['BGR', 1]);
+  assert.equal(preprocessOf({ concatOrder: 'branchShortcut' })?.channelOrder, 'RGB');
+  assert.equal(preprocessOf({ shuffleOrder: 'inverse', concatRelu: 'none' }), undefined);
 });

@@ -26,7 +26,7 @@ export const checkpoints: Checkpoint[] = [
   {
     file: 'megvii.onnx',
     variant: { shuffleOrder: 'inverse', shufflePlace: 'afterDepthwise', concatRelu: 'branch', fcBias: false },
-    channelOrder: 'RGB',
+    channelOrder: 'BGR',
   },
   { file: 'jaxony.onnx', variant: { ...folded, stemRelu: false }, channelOrder: 'RGB' },
   {
