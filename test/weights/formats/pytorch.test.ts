@@ -127,6 +127,21 @@ describe('a checkpoint', () => {
     assert.deepEqual(contents(await read(torchPickles(piece))), [['a', ['F32', [3], [2, 3, 4]]]]);
   });
 
+  it('of a whole module in a legacy file, with its source and a parameter that has attributes', async () => {
+    const module = `${tuple(text('module'), global('my', 'Net'), text('net.py'), text('class Net: ...'))}Q)\x81`;
+    const parameter = reduce('torch._utils', '_rebuild_parameter_with_state', tensor(), '\x88', dict([]), dict([]));
+    const state = dict([['_parameters', dict([['a', parameter]])]]);
+    const nothing = dict([['_parameters', dict([['bias', none]])]]);
+    const modules = (inner: string) => dict([['_modules', dict([['fc', module + build(inner)]])]]);
+    assert.deepEqual(contents(await read(torchPickles(module + build(state)))), [a]);
+    const within = module + build(modules(state));
+    assert.deepEqual([...(await read(torchPickles(within))).tensors.keys()], ['fc.a']);
+    await refuses(
+      torchPickles(module + build(modules(nothing)), []),
+      'holds what "my.Net" would make, without tensors',
+    );
+  });
+
   it('of PyTorch 2: storages without a type', async () => {
     const untyped = (type: string) =>
       `${tuple(text('storage'), global('torch.storage', 'UntypedStorage'), text('0'), text('cpu'), int(24))}Q${type}`;
