@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { ShuffleNetError } from '../errors';
 import { inTurns } from '../image/turns';
@@ -83,6 +82,8 @@ export function checkChecksum(bytes: Uint8Array, { file, format, checksum: expec
 
 /** Of the tensors of a safetensors file, whatever its header says. */
 function checksum(file: Uint8Array): string {
+  // Takes milliseconds to load.
+  const { createHash } = require('node:crypto') as typeof import('node:crypto');
   const header = Number(Buffer.from(file.buffer, file.byteOffset, 8).readBigUInt64LE());
   return `sha256:${createHash('sha256')
     .update(file.subarray(8 + header))

@@ -10,7 +10,7 @@ import { parameters } from '../network/parameters';
 import { resolveNetwork, type Network } from '../network/table';
 import { arrangeTensors } from './arrange';
 import type { PlacedTensor, Recognised } from './families/family';
-import { readStored } from './formats/read';
+import { isSafetensors, readSafetensors } from './formats/safetensors';
 import { bothNames, describe, isObject, quote } from './json';
 import { imagenetNames } from './labels';
 import { checkNames, checkPreprocess, defaultPreprocess, readMetadata, type FileMetadata } from './metadata';
@@ -147,7 +147,7 @@ async function readSibling(file: string, name: string): Promise<Uint8Array> {
 
 async function parseWeights(source: Source, options: WeightsOptions): Promise<Weights> {
   const { file } = source;
-  const stored = await readStored(source);
+  const stored = await readFormat(source);
   // About a millisecond so far, and as much again to come.
   await setImmediate();
   const { network: config, preprocess, labels, synsets, family, ...texts } = readMetadata(stored.metadata, file);
@@ -186,6 +186,13 @@ async function parseWeights(source: Source, options: WeightsOptions): Promise<We
     tensors,
     renamed: new Map([...placed].flatMap(([name, { from }]) => (from === name ? [] : [[name, from]]))),
   };
+}
+
+/** The other readers, and the libraries that some need, are loaded for those who have such files. */
+async function readFormat(source: Source): Promise<StoredFile> {
+  const { bytes, file } = source;
+  if (isSafetensors(bytes)) return { format: 'safetensors', ...readSafetensors(bytes, file) };
+  return (require('./formats/read') as typeof import('./formats/read')).readStored(source);
 }
 
 /** Files that say all themselves, such as this package's own, need no other family, nor the time to load them. */

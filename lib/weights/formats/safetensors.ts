@@ -12,6 +12,16 @@ export interface Safetensors {
 /** The reference implementation's limit. */
 export const maxHeaderLength = 100_000_000;
 
+/** By its first bytes, which no other format has: a length within the file, and JSON. */
+export function isSafetensors(bytes: Uint8Array): boolean {
+  return bytes.byteLength > 10 && bytes[8] === 0x7b && lengthOfHeader(bytes) <= bytes.byteLength - 8;
+}
+
+/** Exact as a number wherever it passes the limit. */
+function lengthOfHeader(bytes: Uint8Array): number {
+  return Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+}
+
 /**
  * Reads a safetensors file: 8 bytes of header length (little-endian), the header (JSON), the data. `file` is its name
  * in error messages. Allocates nothing but the parsed header. Throws ERR_WEIGHTS_FORMAT unless the tensors lie in the
@@ -24,8 +34,7 @@ export function readSafetensors(bytes: Uint8Array, file: string): Safetensors {
   if (bytes.byteLength < 8) {
     throw malformed(`${bytes.byteLength} bytes, a safetensors file starts with 8 bytes of header length`);
   }
-  // Exact as a number wherever it passes the limit.
-  const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true));
+  const headerLength = lengthOfHeader(bytes);
   if (headerLength < 2 || headerLength > maxHeaderLength) {
     throw malformed(`header length ${headerLength}, expected 2 to ${maxHeaderLength}: is this a safetensors file?`);
   }
