@@ -14,6 +14,7 @@ export {
   type Precision,
   type OutputOptions,
   type RunOptions,
+  type WeightsOrigin,
 } from './model/shufflenet';
 export type { Features, Logits, Tensor } from './model/tensor';
 export { networkTable, type ImageSize, type NetworkTable, type TableRow } from './network/complexity';

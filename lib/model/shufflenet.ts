@@ -45,6 +45,14 @@ export interface LoadOptions extends WeightsOptions, ImageOptions, CallOptions {
 /** What activations and weights are while the network runs: float32 or, where the CPU can, half precision. */
 export type Precision = 'fp32' | 'fp16';
 
+/** What weights came in, as README's table of files and families says. */
+export interface WeightsOrigin {
+  /** Of the file: 'safetensors', 'pytorch', 'onnx', 'caffe', 'npz', 'hdf5' or 'tfjs'. */
+  readonly format: string;
+  /** Whose conventions the network has: 'megvii', 'pytorchcv' ... */
+  readonly family: string;
+}
+
 /** What computes. */
 export interface Backend {
   /**
@@ -127,8 +135,8 @@ const fatalCodes: readonly string[] = ['ERR_ABORTED', 'ERR_CLOSED', 'ERR_NATIVE'
 export class ShuffleNet implements AsyncDisposable {
   /** Every option with its default filled in, and the widths that follow. */
   readonly network: Network;
-  /** Format and family of the weights file: 'pytorch', 'megvii'. */
-  readonly weights: { readonly format: string; readonly family: string };
+  /** What the weights came in. */
+  readonly weights: WeightsOrigin;
   /** How classify() turns an image into the network's input. */
   readonly preprocess: Preprocess;
   /** One for each class, all synonyms: 'goldfish, Carassius auratus'. undefined where the weights have none. */
