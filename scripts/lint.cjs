@@ -45,7 +45,9 @@ function step(name, command, args) {
 // One process a file, as many at once as there are processors. Headers are checked in the files that include them, tiles
 // in those of the scalar set; the addon needs Node's headers and is left out.
 async function tidy() {
-  const sources = files('native', /\.cc$/).filter((file) => !/[/\\]addon[/\\]|_(neon|neonfp16|avx2|avx512)\.cc$/.test(file));
+  const sources = files('native', /\.cc$/).filter(
+    (file) => !/[/\\]addon[/\\]|_(neon|neonfp16|avx2|avx512)\.cc$/.test(file),
+  );
   const count = sources.length;
   const start = Date.now();
   let output = '';

@@ -26,7 +26,13 @@ function same<A>() {
 test('import and require give the same classes, so that instanceof works across both', () => {
   const required = createRequire(import.meta.url)('shufflenet-native') as Record<string, unknown>;
   assert.deepEqual(Object.keys(all).sort(), Object.keys(required).sort());
-  assert.deepEqual(Object.keys(all).sort(), ['ShuffleNet', 'ShuffleNetError', 'exportOnnx', 'networkTable']);
+  assert.deepEqual(Object.keys(all).sort(), [
+    'ShuffleNet',
+    'ShuffleNetError',
+    'convertWeights',
+    'exportOnnx',
+    'networkTable',
+  ]);
   assert.equal(required['ShuffleNet'], ShuffleNet);
   assert.equal(required['ShuffleNetError'], ShuffleNetError);
   assert.equal(required['networkTable'], networkTable);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { devNull, tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -285,6 +285,34 @@ test('files that cannot be read say what to do', async () => {
   for (const source of [3, null, {}, new Float32Array(4), new ArrayBuffer(4)]) {
     await assert.rejects(loadWeights(source as string), failure('ERR_OPTION', 'Uint8Array'));
   }
+});
+
+test('shards are read beside their file, and nowhere else', async () => {
+  const inside = path.join(folder, 'sharded');
+  await mkdir(inside);
+  await writeFile(path.join(folder, 'secret.bin'), 'secret');
+  await symlink(path.join(folder, 'secret.bin'), path.join(inside, 'link.bin'));
+  await writeFile(path.join(inside, 'shard.bin'), new Uint8Array(4));
+  const model = path.join(inside, 'model.json');
+  const load = async (shard: string) => {
+    const weights = [{ name: 'x', shape: [1], dtype: 'float32' }];
+    await writeFile(model, JSON.stringify({ modelTopology: {}, weightsManifest: [{ paths: [shard], weights }] }));
+    return loadWeights(model);
+  };
+  await assert.rejects(load('shard.bin'), failure('ERR_WEIGHTS_TENSOR', 'does not look like ShuffleNet V1', '"x"'));
+  for (const shard of [
+    '../secret.bin',
+    path.join(folder, 'secret.bin'),
+    '..',
+    '.',
+    '',
+    '..\\secret.bin',
+    './shard.bin',
+  ]) {
+    await assert.rejects(load(shard), failure('ERR_FILE', model, 'plain name in the same folder'), shard);
+  }
+  await assert.rejects(load('link.bin'), failure('ERR_FILE', model, '"link.bin"', 'a link out of the folder'));
+  await assert.rejects(load('absent.bin'), failure('ERR_FILE', 'absent.bin', 'does not exist'));
 });
 
 test('a device is not read', { skip: process.platform === 'win32' }, async () => {
