@@ -7,6 +7,8 @@
 //   kChannelsNr         vectors of output channels
 //   channels_mr(nr)     most pixels of a channels tile of nr vectors, 3 or more
 //   kChannelsCost       as in PwconvKernels
+//   SN_PLANES_TILES     a file with main_tile() and rest_tile(), if there is one
+//   SN_EDGES_IN_TILES   if it also has column_tile(), pixel_tile() and single_pixel()
 namespace sn {
 namespace {
 
@@ -124,8 +126,15 @@ struct PlanesTable<std::integer_sequence<int, M...>> {
   static constexpr const PlanesTile* rows[] = {PlanesTiles<M + 1>::tiles...};
 };
 
+// Out of the way of the inner loops' registers.
+#if defined(__GNUC__)
+#define SN_APART __attribute__((noinline))
+#else
+#define SN_APART
+#endif
+
 // Pixels [begin, end) of one panel.
-inline void edge_tiles(const PwconvPlanesOf<Element>& a, int channel, int mr, ptrdiff_t begin, ptrdiff_t end) {
+SN_APART void edge_tiles(const PwconvPlanesOf<Element>& a, int channel, int mr, ptrdiff_t begin, ptrdiff_t end) {
   const Element* const w = a.weights + static_cast<ptrdiff_t>(a.k + 1) * channel;
   const int vectors = static_cast<int>((end - begin + kLanes - 1) / kLanes);
   const int valid = static_cast<int>(end - begin) - (vectors - 1) * kLanes;
@@ -153,6 +162,7 @@ void planes_of_edges(const PwconvPlanesOf<Element>& a, ptrdiff_t begin, ptrdiff_
 // What the tiles of a call share; steps are in bytes.
 struct Shared {
   int k;
+  int turns;  // eights of k
   float lower;
   ptrdiff_t step;          // from an input channel to the next, where it is always the same,
   const ptrdiff_t* steps;  // or from each
@@ -177,10 +187,20 @@ namespace {
 
 constexpr int kMostSteps = 1024, kMostPanels = 64;
 
+#ifdef SN_EDGES_IN_TILES
+// One vector of pixels of successive panels.
+template <bool kListed>
+SN_APART void columns(const Shared& all, const Element* x, Tile t, int panels) {
+  const Shared shared = all;
+  for (; panels > 0; panels--) column_tile<kListed>(shared, x, t);
+}
+#endif
+
 // As planes_of_edges(), for some panels.
 template <bool kListed>
-void planes(const PwconvPlanesOf<Element>& a, const Shared& shared, const Panels& panels, int first_panel,
-            int last_panel, ptrdiff_t begin, ptrdiff_t end) {
+SN_APART void planes(const PwconvPlanesOf<Element>& a, const Shared& all, const Panels& panels, int first_panel,
+                     int last_panel, ptrdiff_t begin, ptrdiff_t end) {
+  const Shared shared = all;  // a copy of its own may stay in registers
   const int first = first_panel * kMainMr;
   int mains = 0;
   while (first_panel + mains < last_panel && panels.size(first_panel + mains) == kMainMr) mains++;
@@ -209,6 +229,10 @@ void planes(const PwconvPlanesOf<Element>& a, const Shared& shared, const Panels
         Tile t = tile(0, p);
         const Element* const x = a.input + a.offsets[0] + p;
         for (int i = mains; i > 0; i--) main_tile<kListed>(shared, x, t);
+#ifdef SN_EDGES_IN_TILES
+      } else if (last - p == kLanes) {
+        columns<kListed>(all, a.input + a.offsets[0] + p, tile(0, p), mains);
+#endif
       } else {
         for (int i = 0; i < mains; i++) edge_tiles(a, first + i * kMainMr, kMainMr, p, last);
       }
@@ -244,7 +268,7 @@ void planes(const PwconvPlanesOf<Element>& a, ptrdiff_t begin, ptrdiff_t end) {
     for (int i = 0; i + 1 < a.k; i++) steps[i] = (a.offsets[i + 1] - a.offsets[i]) * size;
     steps[a.k - 1] = 0;
   }
-  const Shared shared = {a.k, a.lower, step, steps, a.output_stride * size, a.residual_stride * size};
+  const Shared shared = {a.k, a.k / 8, a.lower, step, steps, a.output_stride * size, a.residual_stride * size};
   for (int i = 0; i < panels.parts; i += kMostPanels) {
     const int last = std::min(panels.parts, i + kMostPanels);
     if (even) {
@@ -284,12 +308,44 @@ inline int find_runs(const int32_t* offsets, int k, Run (&runs)[kMostRuns]) {
   return count;
 }
 
+// Adds the residual, if any, and stores the sums of one pixel.
+template <int NR>
+inline void finish_pixel(const PwconvChannelsOf<Element>& a, const Vec (&sums)[NR], int channel, ptrdiff_t pixel,
+                         int valid) {
+  const Vec lower = set1(a.lower);
+  Element* const out = a.output + pixel * a.output_stride + channel;
+  const Element* const residual = a.residual ? a.residual + pixel * a.residual_stride + channel : nullptr;
+  each<NR>([&](auto n) {
+    Vec y = sums[n];
+    const bool partial = n == NR - 1 && valid != kLanes;
+    if (residual) {
+      const Element* const r = residual + n * kLanes;
+      y = add(y, partial ? load_partial(r, valid) : load(r));
+    }
+    y = max(y, lower);
+    if (partial) {
+      store_partial(out + n * kLanes, y, valid);
+    } else {
+      store(out + n * kLanes, y);
+    }
+  });
+}
+
 // MR pixels x NR vectors of output channels, the last vector holding `valid` channels. runs: of the input, or none.
 template <int MR, int NR>
 void channels_tile(const PwconvChannelsOf<Element>& a, const Run* runs, int run_count, const Element* w, int channel,
                    ptrdiff_t pixel, int valid) {
   // A single pixel (fully connected layers) has too few sums in flight to hide the latency of FMA: split them over k.
   constexpr int kChains = MR == 1 ? 4 : 1;
+#ifdef SN_EDGES_IN_TILES
+  if (MR == 1 && NR == kChannelsNr && run_count == 1 && a.k % 8 == 0) {
+    float y[NR * kLanes];
+    single_pixel(a.input + pixel * a.pixel_stride + runs[0].offset, w, a.k, y);
+    Vec sums[NR];
+    each<NR>([&](auto n) { sums[n] = load(y + n * kLanes); });
+    return finish_pixel<NR>(a, sums, channel, pixel, valid);
+  }
+#endif
   Vec acc[MR][kChains][NR];
   each<NR>([&](auto n) {
     const Vec bias = load(w + n * kLanes);
@@ -329,26 +385,13 @@ void channels_tile(const PwconvChannelsOf<Element>& a, const Run* runs, int run_
   if (run_count == 0) {
     for (int k = 0; k < a.k; k++) single(a.offsets[k]);
   }
-  const Vec lower = set1(a.lower);
-  const bool whole = valid == kLanes;
   each<MR>([&](auto m) {
-    Element* const out = a.output + (pixel + m) * a.output_stride + channel;
-    const Element* const residual = a.residual ? a.residual + (pixel + m) * a.residual_stride + channel : nullptr;
+    Vec sums[NR];
     each<NR>([&](auto n) {
-      Vec y = acc[m][0][n];
-      each<kChains - 1>([&](auto c) { y = add(y, acc[m][c + 1][n]); });
-      const bool partial = n == NR - 1 && !whole;
-      if (residual) {
-        const Element* const r = residual + n * kLanes;
-        y = add(y, partial ? load_partial(r, valid) : load(r));
-      }
-      y = max(y, lower);
-      if (partial) {
-        store_partial(out + n * kLanes, y, valid);
-      } else {
-        store(out + n * kLanes, y);
-      }
+      sums[n] = acc[m][0][n];
+      each<kChains - 1>([&](auto c) { sums[n] = add(sums[n], acc[m][c + 1][n]); });
     });
+    finish_pixel<NR>(a, sums, channel, pixel + m, valid);
   });
 }
 

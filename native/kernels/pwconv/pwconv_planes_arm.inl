@@ -19,10 +19,16 @@ inline void copy_biases(const float*, float*) {}
 #define SN_4X3(x0, x1, x2)                                                            \
   SN_FMA3(4, 5, 6, x0, x1, x2, 6, 0) SN_FMA3(7, 8, 9, x0, x1, x2, 6, 1)               \
   SN_FMA3(10, 11, 12, x0, x1, x2, 7, 0) SN_FMA3(13, 14, 15, x0, x1, x2, 7, 1)
+#define SN_6X1(x)                                                                     \
+  SN_FMA(4, x, 4, 0) SN_FMA(5, x, 4, 1) SN_FMA(6, x, 5, 0)                            \
+  SN_FMA(7, x, 5, 1) SN_FMA(8, x, 6, 0) SN_FMA(9, x, 6, 1)
 // One input channel, and the way to the next.
 #define SN_STEP_6X2(step)                                                             \
   "vld1.32 {d0-d3}, [%[x]], " step "\n\t"                                             \
   "vld1.32 {d4-d6}, [%[w]]!\n\t" SN_6X2(0, 1)
+#define SN_STEP_6X1(step)                                                             \
+  "vld1.32 {d0-d1}, [%[x]], " step "\n\t"                                             \
+  "vld1.32 {d4-d6}, [%[w]]!\n\t" SN_6X1(0)
 #define SN_STEP_4X3(step)                                                             \
   "vldmia %[x], {d0-d5}\n\t"                                                          \
   "add %[x], %[x], " step "\n\t"                                                      \
@@ -74,6 +80,25 @@ inline void copy_biases(const float*, float*) {}
   SN_DUP(8, 5, 0) SN_DUP(9, 5, 0) SN_DUP(10, 5, 1) SN_DUP(11, 5, 1)                   \
   SN_DUP(12, 6, 0) SN_DUP(13, 6, 0) SN_DUP(14, 6, 1) SN_DUP(15, 6, 1)                 \
   "2:\n\t"
+#define SN_LD1(a, b) "vld1.32 {d" #a "-d" #b "}, [%[r]], %[turns]\n\t"
+#define SN_ST1(a, b) "vst1.32 {d" #a "-d" #b "}, [%[out]], %[turns]\n\t"
+#define SN_START_6X1                                                                  \
+  "vld1.32 {d4-d6}, [%[w]]!\n\t"                                                      \
+  "cmp %[r], #0\n\t"                                                                  \
+  "beq 1f\n\t"                                                                        \
+  "ldr %[turns], %[rs]\n\t" SN_LD1(8, 9) SN_LD1(10, 11) SN_LD1(12, 13)                \
+  SN_LD1(14, 15) SN_LD1(16, 17) SN_LD1(18, 19)                                        \
+  "vmov.f32 q0, #1.0\n\t" SN_6X1(0)                                                   \
+  "b 2f\n"                                                                            \
+  "1:\n\t" SN_DUP(4, 4, 0) SN_DUP(5, 4, 1) SN_DUP(6, 5, 0)                            \
+  SN_DUP(7, 5, 1) SN_DUP(8, 6, 0) SN_DUP(9, 6, 1)                                     \
+  "2:\n\t"
+#define SN_END_6X1                                                                    \
+  "ldr %[turns], %[lower]\n\t"                                                        \
+  "vdup.32 q0, %[turns]\n\t" SN_MAX4(4, 5, 6, 7)                                      \
+  "vmax.f32 q8, q8, q0\n\tvmax.f32 q9, q9, q0\n\t"                                    \
+  "ldr %[turns], %[os]\n\t" SN_ST1(8, 9) SN_ST1(10, 11) SN_ST1(12, 13)                \
+  SN_ST1(14, 15) SN_ST1(16, 17) SN_ST1(18, 19)
 #define SN_START_4X3                                                                  \
   "vld1.32 {d6-d7}, [%[w]]!\n\t"                                                      \
   "cmp %[r], #0\n\t"                                                                  \
@@ -119,8 +144,38 @@ inline void main_tile(const Shared& a, const float* x, Tile& t) {
 }
 
 template <bool kListed>
+inline void column_tile(const Shared& a, const float* x, Tile& t) {
+  SN_TILE(SN_START_6X1, SN_STEP_6X1, SN_END_6X1)
+}
+
+template <bool kListed>
 inline void rest_tile(const Shared& a, const float* x, Tile& t) {
   SN_TILE(SN_START_4X3, SN_STEP_4X3, SN_END_4X3)
+}
+
+// One pixel, as in pwconv_planes_arm64.inl.
+// clang-format off
+#define SN_SINGLE(x0, x1)                                                             \
+  "vldmia %[w]!, {d8-d15}\n\t" SN_FMA(8, 4, x0, 0) SN_FMA(9, 5, x0, 0)                \
+  SN_FMA(10, 6, x0, 1) SN_FMA(11, 7, x0, 1)                                           \
+  "vldmia %[w]!, {d8-d15}\n\t" SN_FMA(12, 4, x1, 0) SN_FMA(13, 5, x1, 0)              \
+  SN_FMA(14, 6, x1, 1) SN_FMA(15, 7, x1, 1)
+#define SN_ADD2(a, b) "vadd.f32 q8, q8, q" #a "\n\tvadd.f32 q9, q9, q" #b "\n\t"
+// clang-format on
+static_assert(kChannelsNr == 2);
+inline void single_pixel(const float* x, const float* w, int k, float* y) {
+  __asm__ volatile(
+      "vldmia %[w]!, {d16-d19}\n\t"
+      "vmov.i32 q10, #0\n\tvmov.i32 q11, #0\n\tvmov.i32 q12, #0\n\t"
+      "vmov.i32 q13, #0\n\tvmov.i32 q14, #0\n\tvmov.i32 q15, #0\n"
+      "1:\n\t"
+      "vldmia %[x]!, {d0-d3}\n\t" SN_SINGLE(0, 1) SN_SINGLE(2, 3)
+      "subs %[k], %[k], #8\n\t"
+      "bne 1b\n\t" SN_ADD2(10, 11) SN_ADD2(12, 13) SN_ADD2(14, 15)
+      "vstmia %[y], {d16-d19}\n\t"
+      : [x] "+r"(x), [w] "+r"(w), [k] "+r"(k)
+      : [y] "r"(y)
+      : SN_VECTORS);
 }
 
 }  // namespace

@@ -34,6 +34,12 @@ inline void copy_biases(const float* from, float* to) {
   SN_FMA3(14, 15, 16, 0, 1, 2, w, 1) SN_FMA3(17, 18, 19, 3, 4, 5, w, 1)           \
   SN_FMA3(20, 21, 22, 0, 1, 2, w, 2) SN_FMA3(23, 24, 25, 3, 4, 5, w, 2)           \
   SN_FMA3(26, 27, 28, 0, 1, 2, w, 3) SN_FMA3(29, 30, 31, 3, 4, 5, w, 3)
+// 8 channels x 1 vector.
+#define SN_8X1(w0, w1, x)                                                             \
+  "fmla v8.4s, v" #x ".4s, v" #w0 ".s[0]\n\tfmla v9.4s, v" #x ".4s, v" #w0 ".s[1]\n\t"   \
+  "fmla v10.4s, v" #x ".4s, v" #w0 ".s[2]\n\tfmla v11.4s, v" #x ".4s, v" #w0 ".s[3]\n\t" \
+  "fmla v12.4s, v" #x ".4s, v" #w1 ".s[0]\n\tfmla v13.4s, v" #x ".4s, v" #w1 ".s[1]\n\t" \
+  "fmla v14.4s, v" #x ".4s, v" #w1 ".s[2]\n\tfmla v15.4s, v" #x ".4s, v" #w1 ".s[3]\n\t"
 // load, load, then the next: input channels k and k + 1. steps: loads the two distances that s0 and s1 name, if any.
 #define SN_TWO_8X3(steps, s0, s1)                                                    \
   steps                                                                              \
@@ -54,6 +60,14 @@ inline void copy_biases(const float* from, float* to) {
   "ld1 {v0.4s-v3.4s}, [%[x]]\n\t"                                                    \
   "ld1 {v4.4s-v5.4s}, [%[y]]\n\t"                                                    \
   "ldr q6, [%[w]], #16\n\t" SN_4X6(6)
+#define SN_TWO_8X1(steps, s0, s1)                                                    \
+  steps                                                                              \
+  "ld1 {v4.4s}, [%[x]], " s0 "\n\t"                                                  \
+  "ld1 {v0.4s-v3.4s}, [%[w]], #64\n\t" SN_8X1(0, 1, 4)                               \
+  "ld1 {v5.4s}, [%[x]], " s1 "\n\t" SN_8X1(2, 3, 5)
+#define SN_ONE_8X1(steps, s0, s1)                                                    \
+  "ldr q4, [%[x]]\n\t"                                                               \
+  "ldp q0, q1, [%[w]], #32\n\t" SN_8X1(0, 1, 4)
 // Eight input channels a turn, then what is left of k.
 #define SN_ALL(TWO, ONE, ...)                                                            \
   "cbz %[turns], 4f\n\t"                                                                 \
@@ -106,58 +120,100 @@ inline void copy_biases(const float* from, float* to) {
   SN_B3(26, 27, 28, 29, 30, 31)                                                                           \
   "add %[w], %[w], #16\n"                                                                                 \
   "2:\n\t"
+#define SN_LD1(a) "ld1 {v" #a ".4s}, [%[r]], %[rs]\n\t"
+#define SN_ST1(a) "st1 {v" #a ".4s}, [%[out]], %[os]\n\t"
+#define SN_START_8X1                                                                                      \
+  "ldp q0, q1, [%[w]], #32\n\t"                                                                           \
+  "cbz %[r], 1f\n\t" SN_LD1(8) SN_LD1(9) SN_LD1(10) SN_LD1(11) SN_LD1(12) SN_LD1(13) SN_LD1(14) SN_LD1(15) \
+  "fmov v4.4s, #1.0\n\t" SN_8X1(0, 1, 4)                                                                  \
+  "b 2f\n"                                                                                                \
+  "1:\n\t"                                                                                                \
+  "dup v8.4s, v0.s[0]\n\tdup v9.4s, v0.s[1]\n\tdup v10.4s, v0.s[2]\n\tdup v11.4s, v0.s[3]\n\t"             \
+  "dup v12.4s, v1.s[0]\n\tdup v13.4s, v1.s[1]\n\tdup v14.4s, v1.s[2]\n\tdup v15.4s, v1.s[3]\n"            \
+  "2:\n\t"
+#define SN_END_8X1                                                                                        \
+  "dup v0.4s, %w[lower]\n\t" SN_MAX4(8, 9, 10, 11) SN_MAX4(12, 13, 14, 15)                                \
+  SN_ST1(8) SN_ST1(9) SN_ST1(10) SN_ST1(11) SN_ST1(12) SN_ST1(13) SN_ST1(14) SN_ST1(15)
 #define SN_END_8X3                                                                                        \
   SN_MAX24 SN_ST3(8, 10) SN_ST3(11, 13) SN_ST3(14, 16) SN_ST3(17, 19) SN_ST3(20, 22) SN_ST3(23, 25)       \
   SN_ST3(26, 28) SN_ST3(29, 31)
 #define SN_END_4X6                                                                                        \
   SN_MAX24 SN_ST6(8, 11, 12, 13) SN_ST6(14, 17, 18, 19) SN_ST6(20, 23, 24, 25) SN_ST6(26, 29, 30, 31)
-#define SN_SUMS                                                                                            \
-  "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22",  \
+#define SN_VECTORS                                                                                         \
+  "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22",  \
       "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31"
 // clang-format on
 
 // One tile; w, b, out and r move on to the next panel's.
+#define SN_TILE(START, TWO, ONE, END)                                                                                 \
+  int turns = a.turns;                                                                                                \
+  if constexpr (kListed) {                                                                                            \
+    const ptrdiff_t* steps = a.steps;                                                                                 \
+    ptrdiff_t s0, s1;                                                                                                 \
+    __asm__ volatile(START SN_LISTED(TWO, ONE) END                                                                    \
+                     : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out),                \
+                       [r] "+r"(t.residual), [turns] "+r"(turns), [steps] "+r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1) \
+                     : [k] "r"(a.k), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(a.lower)             \
+                     : SN_VECTORS);                                                                                   \
+  } else {                                                                                                            \
+    __asm__ volatile(                                                                                                 \
+        START SN_EVEN(TWO, ONE) END                                                                                   \
+        : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual),       \
+          [turns] "+r"(turns)                                                                                         \
+        : [k] "r"(a.k), [step] "r"(a.step), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(a.lower)      \
+        : SN_VECTORS);                                                                                                \
+  }
+
 template <bool kListed>
 inline void main_tile(const Shared& a, const float* x, Tile& t) {
-  int turns = a.k / 8;
-  if constexpr (kListed) {
-    const ptrdiff_t* steps = a.steps;
-    ptrdiff_t s0, s1;
-    __asm__ volatile(SN_START_8X3 SN_LISTED(SN_TWO_8X3, SN_ONE_8X3) SN_END_8X3
-                     : [x] "+r"(x), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual),
-                       [turns] "+r"(turns), [steps] "+r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1)
-                     : [k] "r"(a.k), [os] "r"(a.output_step), [rs] "r"(a.residual_step), [lower] "r"(a.lower)
-                     : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "cc", "memory");
-  } else {
-    __asm__ volatile(
-        SN_START_8X3 SN_EVEN(SN_TWO_8X3, SN_ONE_8X3) SN_END_8X3
-        : [x] "+r"(x), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual), [turns] "+r"(turns)
-        : [k] "r"(a.k), [step] "r"(a.step), [os] "r"(a.output_step), [rs] "r"(a.residual_step), [lower] "r"(a.lower)
-        : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "cc", "memory");
-  }
+  const float* y = nullptr;  // only where there are more than four vectors
+  const ptrdiff_t output_step = a.output_step, residual_step = a.residual_step;
+  SN_TILE(SN_START_8X3, SN_TWO_8X3, SN_ONE_8X3, SN_END_8X3)
+}
+
+// Of kMainMr channels and one vector; does not move biases on.
+template <bool kListed>
+inline void column_tile(const Shared& a, const float* x, Tile& t) {
+  const float* y = nullptr;  // only where there are more than four vectors
+  const ptrdiff_t output_step = a.output_step, residual_step = a.residual_step;
+  SN_TILE(SN_START_8X1, SN_TWO_8X1, SN_ONE_8X1, SN_END_8X1)
 }
 
 template <bool kListed>
 inline void rest_tile(const Shared& a, const float* x, Tile& t) {
-  int turns = a.k / 8;
   const float* y = x + 16;
   const ptrdiff_t output_step = a.output_step - 64, residual_step = a.residual_step - 64;
-  if constexpr (kListed) {
-    const ptrdiff_t* steps = a.steps;
-    ptrdiff_t s0, s1;
-    __asm__ volatile(SN_START_4X6 SN_LISTED(SN_TWO_4X6, SN_ONE_4X6) SN_END_4X6
-                     : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out),
-                       [r] "+r"(t.residual), [turns] "+r"(turns), [steps] "+r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1)
-                     : [k] "r"(a.k), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(a.lower)
-                     : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory");
-  } else {
-    __asm__ volatile(
-        SN_START_4X6 SN_EVEN(SN_TWO_4X6, SN_ONE_4X6) SN_END_4X6
-        : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual),
-          [turns] "+r"(turns)
-        : [k] "r"(a.k), [step] "r"(a.step), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(a.lower)
-        : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory");
-  }
+  SN_TILE(SN_START_4X6, SN_TWO_4X6, SN_ONE_4X6, SN_END_4X6)
+}
+
+// One pixel of kChannelsNr vectors of output channels: y = bias + sum over k. k is a multiple of 8, the inputs lie side by
+// side. Four chains of sums each, as in channels_tile().
+// clang-format off
+#define SN_FMA4(s0, s1, s2, s3, w0, w1, w2, w3, x, lane)                                                       \
+  "fmla v" #s0 ".4s, v" #w0 ".4s, v" #x ".s[" #lane "]\n\t" "fmla v" #s1 ".4s, v" #w1 ".4s, v" #x ".s[" #lane "]\n\t" \
+  "fmla v" #s2 ".4s, v" #w2 ".4s, v" #x ".s[" #lane "]\n\t" "fmla v" #s3 ".4s, v" #w3 ".4s, v" #x ".s[" #lane "]\n\t"
+#define SN_SINGLE(x)                                                                                           \
+  "ld1 {v0.4s-v3.4s}, [%[w]], #64\n\t" SN_FMA4(16, 17, 18, 19, 0, 1, 2, 3, x, 0)                               \
+  "ld1 {v4.4s-v7.4s}, [%[w]], #64\n\t" SN_FMA4(20, 21, 22, 23, 4, 5, 6, 7, x, 1)                               \
+  "ld1 {v0.4s-v3.4s}, [%[w]], #64\n\t" SN_FMA4(24, 25, 26, 27, 0, 1, 2, 3, x, 2)                               \
+  "ld1 {v4.4s-v7.4s}, [%[w]], #64\n\t" SN_FMA4(28, 29, 30, 31, 4, 5, 6, 7, x, 3)
+#define SN_ZERO4(a, b, c, d)                                                                                   \
+  "movi v" #a ".4s, #0\n\tmovi v" #b ".4s, #0\n\tmovi v" #c ".4s, #0\n\tmovi v" #d ".4s, #0\n\t"
+#define SN_ADD4(a, b, c, d)                                                                                    \
+  "fadd v16.4s, v16.4s, v" #a ".4s\n\tfadd v17.4s, v17.4s, v" #b ".4s\n\t"                                     \
+  "fadd v18.4s, v18.4s, v" #c ".4s\n\tfadd v19.4s, v19.4s, v" #d ".4s\n\t"
+// clang-format on
+static_assert(kChannelsNr == 4);
+inline void single_pixel(const float* x, const float* w, int k, float* y) {
+  __asm__ volatile(
+      "ld1 {v16.4s-v19.4s}, [%[w]], #64\n\t" SN_ZERO4(20, 21, 22, 23) SN_ZERO4(24, 25, 26, 27) SN_ZERO4(28, 29, 30, 31)
+      "1: ldp q8, q9, [%[x]], #32\n\t" SN_SINGLE(8) SN_SINGLE(9)
+      "subs %w[k], %w[k], #8\n\t"
+      "b.ne 1b\n\t" SN_ADD4(20, 21, 22, 23) SN_ADD4(24, 25, 26, 27) SN_ADD4(28, 29, 30, 31)
+      "st1 {v16.4s-v19.4s}, [%[y]]\n\t"
+      : [x] "+r"(x), [w] "+r"(w), [k] "+r"(k)
+      : [y] "r"(y)
+      : SN_VECTORS);
 }
 
 }  // namespace
