@@ -194,6 +194,15 @@ SN_APART void columns(const Shared& all, const Element* x, Tile t, int panels) {
   const Shared shared = all;
   for (; panels > 0; panels--) column_tile<kListed>(shared, x, t);
 }
+
+// One pixel of successive panels: 7x7 are 12 vectors and one. Vectors hold channels, a quarter as many as there would be.
+SN_APART void pixels(const PwconvPlanesOf<Element>& a, const Shared& all, ptrdiff_t pixel, Tile t, int panels) {
+  const Shared shared = all;
+  Element inputs[kMostSteps];
+  for (int k = 0; k < a.k; k++) inputs[k] = a.input[a.offsets[k] + pixel];
+  for (; panels > 0; panels--) pixel_tile(shared, inputs, t);
+}
+
 #endif
 
 // As planes_of_edges(), for some panels.
@@ -232,6 +241,8 @@ SN_APART void planes(const PwconvPlanesOf<Element>& a, const Shared& all, const 
 #ifdef SN_EDGES_IN_TILES
       } else if (last - p == kLanes) {
         columns<kListed>(all, a.input + a.offsets[0] + p, tile(0, p), mains);
+      } else if (last - p == 1 && a.k <= kMostSteps) {
+        pixels(a, all, p, tile(0, p), mains);
 #endif
       } else {
         for (int i = 0; i < mains; i++) edge_tiles(a, first + i * kMainMr, kMainMr, p, last);

@@ -121,21 +121,21 @@ inline void copy_biases(const float*, float*) {}
 
 // One tile; the weights, the output and the residual move on to the next panel's.
 // The steps and the limit are memory: registers do not suffice.
-#define SN_TILE(START, STEP, END)                                                                                    \
-  int turns;                                                                                                         \
-  if constexpr (kListed) {                                                                                           \
-    const ptrdiff_t* steps = a.steps;                                                                                \
-    __asm__ volatile(START SN_LISTED(STEP) END                                                                       \
-                     : [x] "+r"(x), [w] "+r"(t.w), [out] "+r"(t.out), [r] "+r"(t.residual), [turns] "=&r"(turns),    \
-                       [steps] "+r"(steps)                                                                           \
-                     : [k] "r"(a.k), [os] "m"(a.output_step), [rs] "m"(a.residual_step), [lower] "m"(a.lower)        \
-                     : SN_VECTORS, "r4", "r5");                                                                      \
-  } else {                                                                                                           \
-    __asm__ volatile(                                                                                                \
-        START SN_EVEN(STEP) END                                                                                      \
-        : [x] "+r"(x), [w] "+r"(t.w), [out] "+r"(t.out), [r] "+r"(t.residual), [turns] "=&r"(turns)                  \
-        : [k] "r"(a.k), [step] "r"(a.step), [os] "m"(a.output_step), [rs] "m"(a.residual_step), [lower] "m"(a.lower) \
-        : SN_VECTORS);                                                                                               \
+#define SN_TILE(START, STEP, END)                                                                                     \
+  int turns;                                                                                                          \
+  if constexpr (kListed) {                                                                                            \
+    const ptrdiff_t* steps = a.steps;                                                                                 \
+    __asm__ volatile(START SN_LISTED(STEP) END                                                                        \
+                     : [x] "+&r"(x), [w] "+&r"(t.w), [out] "+&r"(t.out), [r] "+&r"(t.residual), [turns] "=&r"(turns), \
+                       [steps] "+&r"(steps)                                                                           \
+                     : [k] "r"(a.k), [os] "m"(a.output_step), [rs] "m"(a.residual_step), [lower] "m"(a.lower)         \
+                     : SN_VECTORS, "r4", "r5");                                                                       \
+  } else {                                                                                                            \
+    __asm__ volatile(                                                                                                 \
+        START SN_EVEN(STEP) END                                                                                       \
+        : [x] "+&r"(x), [w] "+&r"(t.w), [out] "+&r"(t.out), [r] "+&r"(t.residual), [turns] "=&r"(turns)               \
+        : [k] "r"(a.k), [step] "r"(a.step), [os] "m"(a.output_step), [rs] "m"(a.residual_step), [lower] "m"(a.lower)  \
+        : SN_VECTORS);                                                                                                \
   }
 
 template <bool kListed>
@@ -151,6 +151,50 @@ inline void column_tile(const Shared& a, const float* x, Tile& t) {
 template <bool kListed>
 inline void rest_tile(const Shared& a, const float* x, Tile& t) {
   SN_TILE(SN_START_4X3, SN_STEP_4X3, SN_END_4X3)
+}
+
+// As in pwconv_planes_arm64.inl.
+// clang-format off
+#define SN_FMA_PIXEL(q, d, x, lane)                                                   \
+  "vmla.f32 q8, q" #q ", d" #x "[" #lane "]\n\tvmla.f32 d18, d" #d ", d" #x "[" #lane "]\n\t"
+#define SN_ONE_PIXEL(x, lane) "vldmia %[w]!, {d4-d6}\n\t" SN_FMA_PIXEL(2, 6, x, lane)
+#define SN_TWO_PIXEL(x) SN_ONE_PIXEL(x, 0) SN_ONE_PIXEL(x, 1)
+#define SN_LDL(a, lane) "vld1.32 {d" #a "[" #lane "]}, [%[r]], %[turns]\n\t"
+#define SN_STL(a, lane) "vst1.32 {d" #a "[" #lane "]}, [%[out]], %[turns]\n\t"
+// clang-format on
+inline void pixel_tile(const Shared& a, const float* x, Tile& t) {
+  int turns;
+  __asm__ volatile(
+      "vldmia %[w]!, {d16-d18}\n\t"
+      "cmp %[r], #0\n\t"
+      "beq 1f\n\t"
+      "ldr %[turns], %[rs]\n\t" SN_LDL(4, 0) SN_LDL(4, 1) SN_LDL(5, 0) SN_LDL(5, 1) SN_LDL(6, 0) SN_LDL(6, 1)
+      "vadd.f32 q8, q8, q2\n\t"
+      "vadd.f32 d18, d18, d6\n"
+      "1:\n\t"
+      "lsrs %[turns], %[k], #2\n\t"
+      "beq 3f\n"
+      "2:\n\t"
+      "vldmia %[x]!, {d0-d1}\n\t" SN_TWO_PIXEL(0) SN_TWO_PIXEL(1)
+      "subs %[turns], %[turns], #1\n\t"
+      "bne 2b\n"
+      "3:\n\t"
+      "tst %[k], #2\n\t"
+      "beq 4f\n\t"
+      "vldmia %[x]!, {d0}\n\t" SN_TWO_PIXEL(0)
+      "4:\n\t"
+      "tst %[k], #1\n\t"
+      "beq 5f\n\t"
+      "vld1.32 {d0[0]}, [%[x]]\n\t" SN_ONE_PIXEL(0, 0)
+      "5:\n\t"
+      "ldr %[turns], %[lower]\n\t"
+      "vdup.32 q0, %[turns]\n\t"
+      "vmax.f32 q8, q8, q0\n\t"
+      "vmax.f32 d18, d18, d0\n\t"
+      "ldr %[turns], %[os]\n\t" SN_STL(16, 0) SN_STL(16, 1) SN_STL(17, 0) SN_STL(17, 1) SN_STL(18, 0) SN_STL(18, 1)
+      : [x] "+&r"(x), [w] "+&r"(t.w), [out] "+&r"(t.out), [r] "+&r"(t.residual), [turns] "=&r"(turns)
+      : [k] "r"(a.k), [os] "m"(a.output_step), [rs] "m"(a.residual_step), [lower] "m"(a.lower)
+      : SN_VECTORS);
 }
 
 // One pixel, as in pwconv_planes_arm64.inl.
@@ -173,7 +217,7 @@ inline void single_pixel(const float* x, const float* w, int k, float* y) {
       "subs %[k], %[k], #8\n\t"
       "bne 1b\n\t" SN_ADD2(10, 11) SN_ADD2(12, 13) SN_ADD2(14, 15)
       "vstmia %[y], {d16-d19}\n\t"
-      : [x] "+r"(x), [w] "+r"(w), [k] "+r"(k)
+      : [x] "+&r"(x), [w] "+&r"(w), [k] "+&r"(k)
       : [y] "r"(y)
       : SN_VECTORS);
 }

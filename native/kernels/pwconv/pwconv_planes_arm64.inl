@@ -150,16 +150,17 @@ inline void copy_biases(const float* from, float* to) {
   if constexpr (kListed) {                                                                                            \
     const ptrdiff_t* steps = a.steps;                                                                                 \
     ptrdiff_t s0, s1;                                                                                                 \
-    __asm__ volatile(START SN_LISTED(TWO, ONE) END                                                                    \
-                     : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out),                \
-                       [r] "+r"(t.residual), [turns] "+r"(turns), [steps] "+r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1) \
-                     : [k] "r"(a.k), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(a.lower)             \
-                     : SN_VECTORS);                                                                                   \
+    __asm__ volatile(                                                                                                 \
+        START SN_LISTED(TWO, ONE) END                                                                                 \
+        : [x] "+&r"(x), [y] "+&r"(y), [w] "+&r"(t.w), [b] "+&r"(t.biases), [out] "+&r"(t.out), [r] "+&r"(t.residual), \
+          [turns] "+&r"(turns), [steps] "+&r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1)                                  \
+        : [k] "r"(a.k), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(a.lower)                          \
+        : SN_VECTORS);                                                                                                \
   } else {                                                                                                            \
     __asm__ volatile(                                                                                                 \
         START SN_EVEN(TWO, ONE) END                                                                                   \
-        : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual),       \
-          [turns] "+r"(turns)                                                                                         \
+        : [x] "+&r"(x), [y] "+&r"(y), [w] "+&r"(t.w), [b] "+&r"(t.biases), [out] "+&r"(t.out), [r] "+&r"(t.residual), \
+          [turns] "+&r"(turns)                                                                                        \
         : [k] "r"(a.k), [step] "r"(a.step), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(a.lower)      \
         : SN_VECTORS);                                                                                                \
   }
@@ -184,6 +185,43 @@ inline void rest_tile(const Shared& a, const float* x, Tile& t) {
   const float* y = x + 16;
   const ptrdiff_t output_step = a.output_step - 64, residual_step = a.residual_step - 64;
   SN_TILE(SN_START_4X6, SN_TWO_4X6, SN_ONE_4X6, SN_END_4X6)
+}
+
+// Of kMainMr channels and one pixel, whose inputs lie side by side; does not move biases on. Sums of one output are added
+// up in the same order as in all other tiles.
+// clang-format off
+#define SN_FMA_PIXEL(w0, w1, x, lane)                                                                     \
+  "fmla v8.4s, v" #w0 ".4s, v" #x ".s[" #lane "]\n\tfmla v9.4s, v" #w1 ".4s, v" #x ".s[" #lane "]\n\t"
+#define SN_TWO_PIXEL(x, l0, l1) \
+  "ld1 {v0.4s-v3.4s}, [%[w]], #64\n\t" SN_FMA_PIXEL(0, 1, x, l0) SN_FMA_PIXEL(2, 3, x, l1)
+#define SN_FOUR_PIXEL(x) SN_TWO_PIXEL(x, 0, 1) SN_TWO_PIXEL(x, 2, 3)
+#define SN_LDL(a, lane) "ld1 {v" #a ".s}[" #lane "], [%[r]], %[rs]\n\t"
+#define SN_STL(a, lane) "st1 {v" #a ".s}[" #lane "], [%[out]], %[os]\n\t"
+// clang-format on
+inline void pixel_tile(const Shared& a, const float* x, Tile& t) {
+  int turns = a.turns;
+  __asm__ volatile(
+      "ldp q8, q9, [%[w]], #32\n\t"
+      "cbz %[r], 1f\n\t" SN_LDL(2, 0) SN_LDL(2, 1) SN_LDL(2, 2) SN_LDL(2, 3) SN_LDL(3, 0) SN_LDL(3, 1) SN_LDL(3, 2)
+      SN_LDL(3, 3)
+      "fadd v8.4s, v8.4s, v2.4s\n\t"
+      "fadd v9.4s, v9.4s, v3.4s\n"
+      "1: cbz %w[turns], 3f\n"
+      "2: ldp q4, q5, [%[x]], #32\n\t" SN_FOUR_PIXEL(4) SN_FOUR_PIXEL(5)
+      "subs %w[turns], %w[turns], #1\n\t"
+      "b.ne 2b\n"
+      "3: tbz %w[k], #2, 4f\n\t"
+      "ldr q4, [%[x]], #16\n\t" SN_FOUR_PIXEL(4)
+      "4: tbz %w[k], #1, 5f\n\t"
+      "ldr d4, [%[x]], #8\n\t" SN_TWO_PIXEL(4, 0, 1)
+      "5: tbz %w[k], #0, 6f\n\t"
+      "ldr s4, [%[x]]\n\t"
+      "ldp q0, q1, [%[w]], #32\n\t" SN_FMA_PIXEL(0, 1, 4, 0)
+      "6: dup v0.4s, %w[lower]\n\t" SN_MAX(8) SN_MAX(9) SN_STL(8, 0) SN_STL(8, 1) SN_STL(8, 2) SN_STL(8, 3)
+      SN_STL(9, 0) SN_STL(9, 1) SN_STL(9, 2) SN_STL(9, 3)
+      : [x] "+&r"(x), [w] "+&r"(t.w), [out] "+&r"(t.out), [r] "+&r"(t.residual), [turns] "+&r"(turns)
+      : [k] "r"(a.k), [os] "r"(a.output_step), [rs] "r"(a.residual_step), [lower] "r"(a.lower)
+      : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v8", "v9");
 }
 
 // One pixel of kChannelsNr vectors of output channels: y = bias + sum over k. k is a multiple of 8, the inputs lie side by
@@ -211,7 +249,7 @@ inline void single_pixel(const float* x, const float* w, int k, float* y) {
       "subs %w[k], %w[k], #8\n\t"
       "b.ne 1b\n\t" SN_ADD4(20, 21, 22, 23) SN_ADD4(24, 25, 26, 27) SN_ADD4(28, 29, 30, 31)
       "st1 {v16.4s-v19.4s}, [%[y]]\n\t"
-      : [x] "+r"(x), [w] "+r"(w), [k] "+r"(k)
+      : [x] "+&r"(x), [w] "+&r"(w), [k] "+&r"(k)
       : [y] "r"(y)
       : SN_VECTORS);
 }
