@@ -11,8 +11,10 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ShuffleNetError } from '../../lib';
+import { recognise } from '../../lib/weights/families/recognise';
 import { readStored } from '../../lib/weights/formats/read';
 import { sizeInBits, type Source, type StoredFile } from '../../lib/weights/stored';
+import { encode, type Message } from '../weights/graphs/fixtures';
 import { dict, pickle, tensor, text, torchPickles, torchZip } from '../weights/formats/pickles';
 import { makeZip } from '../weights/formats/zips';
 import { root, round, seeded, within, type Outcome } from './measure';
@@ -32,6 +34,8 @@ const readers: Readonly<Record<string, { folder: string; files: RegExp; tokens?:
       'ctorch._utils\n_rebuild_parameter\n', 'ctorch\nFloatStorage\n', 'cmy\nNet\n', 'cos\nsystem\n',
     ],
   },
+  onnx: { folder: 'graphs/small', files: /\.onnx$/ },
+  caffe: { folder: 'graphs/small', files: /\.caffemodel$/ },
   npz: { folder: 'readers', files: /^arrays.*\.npz$/ },
 };
 
@@ -66,6 +70,13 @@ const floats = `(${'G\x3f\xf0\0\0\0\0\0\x01'.repeat(400_000)}t`;
 const zeros = (length: number) => new Uint8Array(length);
 const large = (length: number) => tensor({ length, shape: [length], strides: [1] });
 
+const onnx = (graph: Message) =>
+  encode([
+    [1, 8],
+    [7, graph],
+  ]);
+const many = (length: number, field: Message[number]): Message => Array.from({ length }, () => field);
+
 /** As many objects, copies and inflated bytes as the readers allow, and more. */
 const greedy: Readonly<Record<string, () => Uint8Array>> = {
   'numbers and an inflated tensor': () =>
@@ -91,6 +102,44 @@ const greedy: Readonly<Record<string, () => Uint8Array>> = {
   dictionaries: () => torchPickles('}'.repeat(100_000), []),
   strings: () => torchPickles(`(${text('ab').repeat(150_000)}t`, []),
   'keys of a dictionary': () => torchPickles(dict(Array.from({ length: 60_000 }, (_, i) => [`${i}`, 'N'])), []),
+  'empty nodes': () => onnx(many(79_000, [1, []])),
+  'inputs of a node': () => onnx([[1, many(79_000, [1, 'a'])]]),
+  'attributes of a node': () =>
+    onnx([
+      [
+        1,
+        many(70_000, [
+          5,
+          [
+            [1, 'a'],
+            [8, 1],
+          ],
+        ]),
+      ],
+    ]),
+  'empty initialisers': () =>
+    onnx(
+      Array.from({ length: 19_000 }, (_, i) => [
+        5,
+        [
+          [1, 0],
+          [2, 1],
+          [8, `${i}`],
+        ],
+      ]),
+    ),
+  'halves one by one': () =>
+    onnx([
+      [
+        5,
+        [
+          [1, 16e6],
+          [2, 10],
+          [5, zeros(16e6)],
+          [8, 'a'],
+        ],
+      ],
+    ]),
   'directory of a zip file': () =>
     makeZip(Array.from({ length: 4096 }, (_, i) => ({ name: `${'x'.repeat(290)}${i}`, data: zeros(0) }))),
 };
@@ -188,6 +237,8 @@ class Trial {
     try {
       const file = await within(20_000, what, readStored(source));
       checkTensors(file);
+      // Who has a graph is told by it, which is as much work again.
+      if (file.graph) recognise(file, 'x');
       return sound === contents(file) ? 'identical' : 'other tensors';
     } catch (error) {
       if (error instanceof ShuffleNetError && codes.includes(error.code)) return error.code;

@@ -5,7 +5,7 @@ import type { Dtype, StoredTensor } from '../stored';
 import { dtypeBits } from '../stored';
 
 /** Empty messages and single bytes cost a hundred times their size as objects; a network has some ten thousand. */
-const maxFields = 150_000;
+const maxFields = 80_000;
 /** Weights one by one, not as a block of bytes, may take more memory than the file does. */
 const maxConverted = 32 * 2 ** 20;
 const maxName = 4096;

@@ -384,7 +384,75 @@ def wuyongchn():
     net.finish('fc1000')
 
 
+# Small files with all that the readers know, for thousands of damaged copies.
+
+
+def small_onnx():
+    def tensor(name, kind, shape, values, **how):
+        return helper.make_tensor(name, kind, shape, values, **how)
+
+    weights = np.linspace(-1, 1, 54).astype(np.float32)
+    tensors = [
+        tensor('raw', TensorProto.FLOAT, [2, 3, 3, 3], weights.tobytes(), raw=True),
+        tensor('floats', TensorProto.FLOAT, [2], [0.5, 1]),
+        tensor('doubles', TensorProto.DOUBLE, [2], [0.25, 2]),
+        tensor('halves', TensorProto.FLOAT16, [2], [0.5, 1]),
+        tensor('bytes', TensorProto.UINT8, [2], [1, 200]),
+        tensor('shape', TensorProto.INT64, [5], [0, 2, 1, -1, 8]),
+        tensor('longs', TensorProto.INT64, [2], np.array([1, 2]).tobytes(), raw=True),
+        tensor('matrix', TensorProto.FLOAT, [4, 3], weights[:12].tolist()),
+    ]
+    node = helper.make_node
+    nodes = [
+        node('Conv', ['x', 'raw', 'floats'], ['a'], 'a', kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+        node('BatchNormalization', ['a', 'floats', 'floats', 'halves', 'doubles'], ['b'], epsilon=1e-3),
+        node('Relu', ['b'], ['c']),
+        node('MaxPool', ['c'], ['d'], kernel_shape=[3, 3], strides=[2, 2], auto_pad='SAME_UPPER'),
+        node('Shape', ['d'], ['e']),
+        node('Constant', [], ['f'], value=tensor('zero', TensorProto.INT64, [], [0])),
+        node('Gather', ['e', 'f'], ['g']),
+        node('Unsqueeze', ['g'], ['h'], axes=[0]),
+        node('Constant', [], ['i'], value_ints=[2, 1, 8, 8]),
+        node('Concat', ['h', 'i'], ['j'], axis=0),
+        node('Reshape', ['d', 'j'], ['k']),
+        node('Transpose', ['k'], ['l'], perm=[0, 2, 1, 3, 4]),
+        node('Reshape', ['l', 'e'], ['m']),
+        node('Pad', ['d'], ['n'], pads=[0, 0, 1, 1, 0, 0, 1, 1]),
+        node('AveragePool', ['n'], ['o'], kernel_shape=[3, 3]),
+        node('Concat', ['m', 'o'], ['p'], axis=1),
+        node('Dropout', ['p'], ['q', '']),
+        node('ReduceMean', ['q'], ['r'], axes=[2, 3], keepdims=0),
+        node('MatMul', ['r', 'matrix'], ['s']),
+        node('Softmax', ['s'], ['y']),
+    ]
+    graph = helper.make_graph(
+        nodes, 'small',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT, ['n', 3, 32, 32])],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, ['n', 3])], tensors,
+    )  # fmt: skip
+    model = helper.make_model(graph, producer_name='small', opset_imports=[helper.make_opsetid('', 12)])
+    helper.set_model_props(model, {'license': 'MIT'})
+    return model
+
+
+def small_caffe():
+    net = Caffe('small', image(32))
+    x = net.conv('conv1', 'data', 2, 3, 2, bias=True, norm=('bn', 'scale'))
+    net.relu('relu', x)
+    net.split(net.pool('pool', x, False), 'left', 'right')
+    y = net.conv('dw', 'left', 2, 3, 1, 2, norm=('bn2', 'scale2'), kind='ConvolutionDepthwise')
+    net.shuffle('shuffle', net.join('concat', 'Concat', [net.join('sum', 'Eltwise', [y, 'right']), 'right']))
+    layer, _ = net.layer('fc', 'InnerProduct', ['shuffle'], 'fc', [np.ones((3, 4)), np.ones(3)])
+    layer.inner_product_param.num_output = 3
+    return net.net
+
+
 def main():
+    small = FOLDER / 'small'
+    small.mkdir(parents=True, exist_ok=True)
+    onnx.save(small_onnx(), small / 'small.onnx')
+    (small / 'small.caffemodel').write_bytes(small_caffe().SerializeToString())
+
     FOLDER.mkdir(parents=True, exist_ok=True)
     export('pytorchcv', families.Pytorchcv, 13, folded=True, axes={0: 'n'})
     export('megvii', MegviiFlat, 9, folded=False)
