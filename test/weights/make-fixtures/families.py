@@ -519,4 +519,5 @@ def main():
     np.savez_compressed(FOLDER / 'tensorpack.npz', **dict(make('tensorpack', Tensorpack).variables()))
 
 
-main()
+if __name__ == '__main__':
+    main()
