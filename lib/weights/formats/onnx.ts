@@ -60,9 +60,9 @@ export async function readOnnx({ bytes, file: name }: Source): Promise<StoredFil
     5: (field) => {
       const initialiser = field.bytes();
       parts.push(() => {
-        const tensor = readTensor(file, initialiser);
-        if (tensors.has(tensor.name)) throw file.malformed(`two initialisers are called ${quote(tensor.name)}`);
-        tensors.set(tensor.name, tensor);
+        const { name, tensor } = readTensor(file, initialiser);
+        if (tensors.has(name)) throw file.malformed(`two initialisers are called ${quote(name)}`);
+        tensors.set(name, tensor);
       });
     },
     11: (field) => declared.push(readValueInfo(file, field.bytes())),
@@ -113,7 +113,7 @@ function readAttribute(
     2: (field) => (value = field.float()),
     3: (field) => (value = field.integer()),
     4: (field) => (value = field.text()),
-    5: (field) => (value = readTensor(file, field.bytes())),
+    5: (field) => (value = readTensor(file, field.bytes()).tensor),
     7: (field) => {
       isList = true;
       const block = field.block();
@@ -158,7 +158,7 @@ function readValueInfo(file: ProtobufFile, bytes: Uint8Array): StoredInput {
   return shape ? { name, shape } : { name };
 }
 
-function readTensor(file: ProtobufFile, bytes: Uint8Array): StoredTensor & { name: string } {
+function readTensor(file: ProtobufFile, bytes: Uint8Array): { name: string; tensor: StoredTensor } {
   let [name, type, isExternal] = ['', 0, false];
   const sides: bigint[] = [];
   let raw: Uint8Array | undefined;
@@ -194,7 +194,7 @@ function readTensor(file: ProtobufFile, bytes: Uint8Array): StoredTensor & { nam
     if (dtype === 'I64') return longBytes(file, longs);
     return packedBytes(file, joined(file, packed), dtype, words);
   };
-  return { name, ...checkedTensor(file, name, dtype, sides, values()) };
+  return { name, tensor: checkedTensor(file, name, dtype, sides, values()) };
 }
 
 function longBytes(file: ProtobufFile, values: bigint[]): Uint8Array {
