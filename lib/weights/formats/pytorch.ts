@@ -385,10 +385,12 @@ class Checkpoint implements PickleHost {
   }
 }
 
-/** DataParallel calls the network 'module'. */
+/** DataParallel calls the network 'module', and so does AveragedModel, which counts in 'n_averaged'. */
 function withoutPrefix(tensors: Map<string, Tensor>): Map<string, Tensor> {
   const prefix = 'module.';
   let entries = [...tensors];
+  const averaged = entries.filter(([name]) => name !== 'n_averaged');
+  if (averaged.length > 0 && averaged.every(([name]) => name.startsWith(prefix))) entries = averaged;
   while (entries.every(([name]) => name.startsWith(prefix))) {
     entries = entries.map(([name, tensor]) => [name.slice(prefix.length), tensor]);
   }

@@ -87,6 +87,11 @@ describe('a checkpoint', () => {
     }
     const twice = dict([['model', dict([['state_dict', dict([['module.module.a', tensor()]])]])]]);
     assert.deepEqual(contents(await read(torchZip(twice))), [a]);
+    const averaged = dict([
+      ['n_averaged', tensor({ shape: [], strides: [] })],
+      ['module.a', tensor()],
+    ]);
+    assert.deepEqual(contents(await read(torchZip(averaged))), [a]);
     const some = dict([
       ['module.a', tensor()],
       ['b', tensor()],
