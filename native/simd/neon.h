@@ -39,16 +39,16 @@ inline Mask lanes_between(int begin, int end) {
   for (int i = 0; i < kLanes; i++) table[i] = i < begin || i >= end ? -1 : 0x03020100 + 0x04040404 * (i - shift);
   return {shift, vreinterpretq_u8_s32(vld1q_s32(table))};
 }
-inline Vec load_masked(const float* p, const Mask& mask) {
-  const uint8x16_t v = vreinterpretq_u8_f32(load(p + mask.shift));
+inline Vec pick_bytes(Vec vector, uint8x16_t from) {
+  const uint8x16_t v = vreinterpretq_u8_f32(vector);
 #if defined(__aarch64__)
-  return vreinterpretq_f32_u8(vqtbl1q_u8(v, mask.from));
+  return vreinterpretq_f32_u8(vqtbl1q_u8(v, from));
 #else
   const uint8x8x2_t halves = {{vget_low_u8(v), vget_high_u8(v)}};
-  return vreinterpretq_f32_u8(
-      vcombine_u8(vtbl2_u8(halves, vget_low_u8(mask.from)), vtbl2_u8(halves, vget_high_u8(mask.from))));
+  return vreinterpretq_f32_u8(vcombine_u8(vtbl2_u8(halves, vget_low_u8(from)), vtbl2_u8(halves, vget_high_u8(from))));
 #endif
 }
+inline Vec load_masked(const float* p, const Mask& mask) { return pick_bytes(load(p + mask.shift), mask.from); }
 inline Vec load_masked(const float* p, const Mask& mask, Vec fill) {
   const uint8x16_t v = vreinterpretq_u8_f32(load(p + mask.shift)), f = vreinterpretq_u8_f32(fill);
 #if defined(__aarch64__)
@@ -98,6 +98,16 @@ template <int L>
 inline Vec shift(Vec a, Vec b) {
   return vextq_f32(a, b, L);
 }
+// Lanes 1 to n - 1, then zeros.
+struct NextLanes {
+  uint8x16_t from;
+};
+inline NextLanes next_lanes(int n) {
+  uint32_t table[kLanes];
+  for (int i = 0; i < kLanes; i++) table[i] = i + 1 < n ? 0x07060504u + 0x04040404u * static_cast<uint32_t>(i) : ~0u;
+  return {vreinterpretq_u8_u32(vld1q_u32(table))};
+}
+inline Vec next_lane(Vec v, const NextLanes& lanes) { return pick_bytes(v, lanes.from); }
 inline void deinterleave(Vec a, Vec b, Vec& even, Vec& odd) {
   const float32x4x2_t v = vuzpq_f32(a, b);
   even = v.val[0];

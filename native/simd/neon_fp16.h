@@ -110,6 +110,17 @@ inline void load_split(const Element* p, Vec& even, Vec& odd) {
   even = v.val[0];
   odd = v.val[1];
 }
+struct NextLanes {
+  uint8x16_t from;
+};
+inline NextLanes next_lanes(int n) {
+  uint16_t table[kLanes];
+  for (int i = 0; i < kLanes; i++) table[i] = static_cast<uint16_t>(i + 1 < n ? 0x0302 + 0x0202 * i : 0xffff);
+  return {vreinterpretq_u8_u16(vld1q_u16(table))};
+}
+inline Vec next_lane(Vec v, const NextLanes& lanes) {
+  return vreinterpretq_f16_u8(vqtbl1q_u8(vreinterpretq_u8_f16(v), lanes.from));
+}
 inline Vec shift_in(Vec a, Vec b) { return vextq_f16(a, b, 1); }
 
 }  // namespace

@@ -177,17 +177,72 @@ inline void finish_row(Place<N, Stride, Left, Right>& at, Vec (&sums)[N], Vec lo
   if constexpr (!kWalk) at.out += at.output_width;
 }
 
-template <int N, bool Left, bool Right>
-inline void strip_row(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N],
-                      Vec lower, bool limited) {
+// A plane of half a vector of output columns or more, but less than one: a strip whose vectors end with what follows in
+// the plane. The last rows read and written must not pass its end.
+template <int Stride>
+struct NarrowPlace {
+  const Element *two, *last_row;
+  Element *out, *last_out;
+  ptrdiff_t width, output_width;
+  NextLanes next;
+
+  NarrowPlace(const DwconvPlanesOf<Element>& a)
+      : width(a.width), output_width(a.output_width), next(next_lanes(a.output_width)) {}
+  void start(const Element* input, const Element* input_end, Element* output, Element* output_end) {
+    two = input;
+    last_row = input_end - width;
+    out = output;
+    last_out = output_end - output_width;
+  }
+  void next_row() {
+    two += width;
+    pin(two);
+  }
+};
+
+template <bool Above, bool Middle, bool Below, int Stride>
+inline void add_row(NarrowPlace<Stride>& at, Taps& w, Vec (&above)[1], Vec (&middle)[1], Vec (&below)[1]) {
+  pin(w);
+  const Vec padding = set1(0.0f);
+  Vec a, b, c;
+  if constexpr (Stride == 1) {
+    b = at.two < at.last_row ? load(at.two) : load_partial(at.two, static_cast<int>(at.width));
+    c = next_lane(b, at.next);
+    a = shift<kLanes - 1>(padding, b);
+  } else {
+    if (at.two < at.last_row) {
+      load_split(at.two, b, c);
+    } else {
+      deinterleave(load(at.two), load_partial(at.two + kLanes, static_cast<int>(at.width) - kLanes), b, c);
+    }
+    a = shift<kLanes - 1>(padding, c);
+  }
+  if (Above) above[0] = w.add<2>(above[0], a, b, c);
+  if (Middle) middle[0] = w.add<1>(middle[0], a, b, c);
+  if (Below) below[0] = w.add<0>(w.bias(), a, b, c);
+  at.next_row();
+}
+
+template <int Stride>
+inline void finish_row(NarrowPlace<Stride>& at, Vec (&sums)[1], Vec lower, bool limited) {
+  if (limited) sums[0] = max(sums[0], lower);
+  if (at.out < at.last_out) {
+    store(at.out, sums[0]);
+  } else {
+    store_partial(at.out, sums[0], static_cast<int>(at.output_width));
+  }
+  at.out += at.output_width;
+}
+
+template <int N, class At>
+inline void strip_row(At& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], Vec (&below)[N], Vec lower, bool limited) {
   add_row<true, true, true>(at, w, above, middle, below);
   finish_row(at, above, lower, limited);
 }
 
 // The last two rows of outputs, of whose windows the plane has so many rows more.
-template <int N, bool Left, bool Right>
-inline void last_rows(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], int rows, Vec lower,
-                      bool limited) {
+template <int N, class At>
+inline void last_rows(At& at, Taps& w, Vec (&above)[N], Vec (&middle)[N], int rows, Vec lower, bool limited) {
   if (rows > 0) add_row<true, true, false>(at, w, above, middle, middle);
   finish_row(at, above, lower, limited);
   if (rows > 1) add_row<true, false, false>(at, w, middle, middle, middle);
@@ -195,8 +250,8 @@ inline void last_rows(Place<N, 1, Left, Right>& at, Taps& w, Vec (&above)[N], Ve
 }
 
 // Output rows [0, count); the windows of the first begin at input row `top`.
-template <int N, bool Left, bool Right>
-inline void strip_rows(Place<N, 1, Left, Right>& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
+template <int N, class At>
+inline void strip_rows_1(At& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
   const int rows_below = height - top - count;
   // The sums of three rows of outputs, which take turns.
   Vec x[N], y[N], z[N];
@@ -237,8 +292,8 @@ inline void strip_rows(Place<N, 1, Left, Right>& at, Taps& w, int top, int heigh
   finish_row(at, y, lower, limited);
 }
 
-template <int N, bool Left, bool Right>
-inline void strip_rows(Place<N, 2, Left, Right>& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
+template <int N, class At>
+inline void strip_rows_2(At& at, Taps& w, int top, int height, int count, Vec lower, bool limited) {
   Vec x[N], y[N];
   if (top >= 0) {
     add_row<false, false, true>(at, w, x, x, x);
@@ -273,7 +328,38 @@ SN_FLATTEN void dwconv_strip(const DwconvPlanesOf<Element>& a, const Strip& s, i
     pin_value(limited);
     Taps taps(weights);
     at.start(input, output);
-    strip_rows(at, taps, top, height, end - begin, lower, limited);
+    if constexpr (Stride == 1) {
+      strip_rows_1<N>(at, taps, top, height, end - begin, lower, limited);
+    } else {
+      strip_rows_2<N>(at, taps, top, height, end - begin, lower, limited);
+    }
+    weights += 10;
+    input += input_stride;
+    output += output_stride;
+  }
+}
+
+template <int Stride>
+SN_FLATTEN void dwconv_narrow(const DwconvPlanesOf<Element>& a, int begin, int end) {
+  const int top = begin * Stride - a.pad_y, height = a.height, bottom = (end - 1) * Stride - a.pad_y + 3;
+  const Vec lower = set1(a.lower);
+  int limited = a.lower > -INFINITY;
+  NarrowPlace<Stride> at(a);
+  const Element* weights = a.weights;
+  const Element* input = a.input + static_cast<ptrdiff_t>(top) * a.width;
+  const ptrdiff_t read = static_cast<ptrdiff_t>((bottom < height ? bottom : height) - top) * a.width;
+  Element* output = a.output + static_cast<ptrdiff_t>(begin) * a.output_width;
+  const ptrdiff_t written = static_cast<ptrdiff_t>(end - begin) * a.output_width;
+  const ptrdiff_t input_stride = a.input_stride, output_stride = a.output_stride;
+  for (int left = a.channels; left > 0; left--) {
+    pin_value(limited);
+    Taps taps(weights);
+    at.start(input, input + read, output, output + written);
+    if constexpr (Stride == 1) {
+      strip_rows_1<1>(at, taps, top, height, end - begin, lower, limited);
+    } else {
+      strip_rows_2<1>(at, taps, top, height, end - begin, lower, limited);
+    }
     weights += 10;
     input += input_stride;
     output += output_stride;
@@ -310,8 +396,10 @@ inline void dwconv_strips(const DwconvPlanesOf<Element>& a, int begin, int end) 
 
 void planes_by_strips(const DwconvPlanesOf<Element>& a, int begin, int end) {
   // Not where a row begins or how many there are: those must not change how sums are rounded.
-  if (a.pad_x != 1 || a.pad_y > 1 || a.output_width < kLanes || a.output_width * a.stride != a.width) {
+  if (a.pad_x != 1 || a.pad_y > 1 || 2 * a.output_width <= kLanes || a.output_width * a.stride != a.width) {
     planes(a, begin, end);
+  } else if (a.output_width < kLanes) {
+    (a.stride == 1 ? dwconv_narrow<1> : dwconv_narrow<2>)(a, begin, end);
   } else if (a.stride == 1) {
     dwconv_strips<1>(a, begin, end);
   } else {
