@@ -17,6 +17,9 @@ export interface Placing {
   padding: Padding;
 }
 
+/** A network's sixteen shuffles take some thousand, or as many as they have channels. */
+const maxNumbers = 1_000_000;
+
 /**
  * Layers one by one, with the shapes of their values at the size of image that the file was made for. Throws
  * ERR_WEIGHTS_TENSOR naming the operator for what the words of lib/network cannot say.
@@ -25,6 +28,7 @@ export class GraphBuilder {
   readonly layers: Layer[] = [];
   /** Images at once that the file was made for. */
   batch = 1;
+  private numbersLeft = maxNumbers;
   private readonly shapes: Shape[] = [];
   private readonly tensors = new Map<string, PlacedTensor>();
   /** Values of 1x1 behind a global pool. */
@@ -34,6 +38,12 @@ export class GraphBuilder {
 
   fail(operator: string, words: string): ShuffleNetError {
     return new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${this.file}: ${operator}: ${words}`);
+  }
+
+  /** Counts numbers that shapes are computed with: a few bytes of a file could ask for any time and memory. */
+  spend(operator: string, numbers: number): void {
+    this.numbersLeft -= numbers;
+    if (!(this.numbersLeft >= 0)) throw this.fail(operator, `computes shapes with more than ${maxNumbers} numbers`);
   }
 
   shape(layer: number): Shape {

@@ -157,6 +157,13 @@ class Operation {
 
   numbers(index: number): Numbers {
     const value = this.value(index);
+    if (value.kind !== 'activation') {
+      const { shape } = value.kind === 'constant' ? value.tensor : value;
+      this.builder.spend(
+        this.name,
+        shape.reduce((product, side) => product * side, 1),
+      );
+    }
     const numbers = value.kind === 'constant' ? numbersOf(value.tensor) : value;
     if (numbers?.kind !== 'numbers') throw this.fail(`input ${index} has to be known without an image`);
     return numbers;

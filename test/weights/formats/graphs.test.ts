@@ -273,6 +273,21 @@ describe('a graph', () => {
     await changed(() => {}, other('unused', 'conv1.relu'));
   });
 
+  it('that doubles a list again and again is refused, in little time and memory', async () => {
+    const doubled = Array.from({ length: 16 }, (_, i) => node('Concat', [`${i}`, `${i}`], `${i + 1}`));
+    const copies = Array.from({ length: 8000 }, (_, i) => node('Ceil', ['16'], `copy ${i}`));
+    const list = tensor('0', [1, 1], [2, 7], [7, 1]);
+    const model = onnx([
+      ...[...doubled, ...copies].map((own): Message[number] => [1, own]),
+      [5, list],
+      [11, value('x')],
+      [12, value('copy 7999')],
+    ]);
+    const before = process.memoryUsage().rss;
+    await assert.rejects(loadWeights(model), failure('ERR_WEIGHTS_TENSOR', 'more than 1000000 numbers'));
+    assert.ok(process.memoryUsage().rss - before < 64e6);
+  });
+
   it('without an image, or without an output of it, is refused', async () => {
     await assert.rejects(loadWeights(onnx([[12, value('a')]])), failure('ERR_WEIGHTS_TENSOR', 'no input'));
     await assert.rejects(
