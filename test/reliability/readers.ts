@@ -17,12 +17,22 @@ import { sizeInBits, type Source, type StoredFile } from '../../lib/weights/stor
 import { encode, type Message } from '../weights/graphs/fixtures';
 import { dict, pickle, tensor, text, torchPickles, torchZip } from '../weights/formats/pickles';
 import { makeZip } from '../weights/formats/zips';
+import { readByThread } from './hdf5-thread';
 import { root, round, seeded, within, type Outcome } from './measure';
 
 const checkpoints = path.join(root, 'test/fixtures/checkpoints');
 
-/** Where each reader starts from: a folder of fixtures, and which files of it; what its files consist of, if short. */
-const readers: Readonly<Record<string, { folder: string; files: RegExp; tokens?: readonly string[] }>> = {
+interface Reader {
+  /** Where it starts from: a folder of fixtures, and which files of it. */
+  folder: string;
+  files: RegExp;
+  /** What its files consist of, if short. */
+  tokens?: readonly string[];
+  /** Default: readStored(). */
+  read?: (source: Source) => Promise<StoredFile>;
+}
+
+const readers: Readonly<Record<string, Reader>> = {
   // biome-ignore format: a list
   pytorch: {
     folder: 'readers',
@@ -37,6 +47,16 @@ const readers: Readonly<Record<string, { folder: string; files: RegExp; tokens?:
   onnx: { folder: 'graphs/small', files: /\.onnx$/ },
   caffe: { folder: 'graphs/small', files: /\.caffemodel$/ },
   npz: { folder: 'readers', files: /^arrays.*\.npz$/ },
+  tfjs: {
+    folder: 'tfjs',
+    files: /\.json$/,
+    // biome-ignore format: a list
+    tokens: [
+      '{', '}', '[', ']', ',', ':', '"', '0', '-1', '1e300', '9007199254740993', 'null', 'true', '"a"', '\\', '"paths":[],',
+      '"weights":[],', '"shape":[],', '"dtype":"uint8",', '"quantization":{"dtype":"uint8","scale":1,"min":0},', '\0', '\xff',
+    ],
+  },
+  hdf5: { folder: 'hdf5', files: /\.h5$/, read: readByThread },
 };
 
 const codes = ['ERR_WEIGHTS_FORMAT', 'ERR_WEIGHTS_TENSOR', 'ERR_WEIGHTS_VALUE', 'ERR_FILE'];
@@ -235,7 +255,7 @@ class Trial {
 
   async #outcome(source: Source, what: string, sound: string): Promise<string> {
     try {
-      const reading = readStored(source);
+      const reading = (readers[this.reader]!.read ?? readStored)(source);
       // Of a process that was stopped for so long, the timer comes first; what has ended by then does so at once.
       const file = await within(20_000, what, reading).catch(() => within(5000, what, reading));
       checkTensors(file);
@@ -271,7 +291,7 @@ async function attack(
   if (sound.length === 0) return { figures: {}, broken: [`${reader}: no files to start from`] };
   const soundContents: string[] = [];
   for (const { name, bytes, sibling } of sound) {
-    const read = () => readStored({ file: name, bytes, sibling });
+    const read = () => (readers[reader]!.read ?? readStored)({ file: name, bytes, sibling });
     soundContents.push(await read().then(contents, (error: unknown) => String(error)));
     for (let i = 0; i < 20; i++) await read().catch(() => {});
   }

@@ -22,8 +22,8 @@ export type Hdf5Message =
 type Library = typeof import('h5wasm', { with: { 'resolution-mode': 'import' }});
 type Group = import('h5wasm', { with: { 'resolution-mode': 'import' }}).Group;
 
-/** Beyond the file's size. The library takes 19 MB at once. */
-const memoryLimit = 40 * 2 ** 20;
+/** Bytes beyond the file's size. The library takes 19 MB at once. */
+export const memoryLimit = 40 * 2 ** 20;
 
 /** Texts that Keras keeps of its models. */
 const texts = ['keras_version', 'backend', 'model_config'];
@@ -58,8 +58,9 @@ export async function readContent(
   const path = 'file.h5';
   // Nothing but this file is in its file system, which is memory: links to other files lead nowhere.
   FS.createDataFile('/', path, bytes, true, false, true);
-  const file = new library.File(`/${path}`, 'r');
+  let opened: InstanceType<Library['File']> | undefined;
   try {
+    const file = (opened = new library.File(`/${path}`, 'r'));
     let left = 2 * bytes.length + 16 * 2 ** 20;
     const readDataset = (group: Group, name: string, as: string) => {
       const dataset = group.get(name);
@@ -133,11 +134,11 @@ export async function readContent(
     return metadata;
   } finally {
     try {
-      file.close();
-      FS.unlink(`/${path}`);
+      opened?.close();
     } catch {
       // The thread ends, and all this with it.
     }
+    FS.unlink(`/${path}`);
   }
 }
 

@@ -6,12 +6,12 @@ import type { Source, StoredFile, StoredTensor } from '../stored';
 import type { Hdf5Message } from './hdf5-worker';
 
 /** Of silence, in milliseconds: the library takes some 0.3 s to load, and a dataset some milliseconds to read. */
-const patience = { loading: 30_000, reading: 1_000 };
+const patience = { loading: 30_000, reading: 800 };
 
 /**
  * Reads an HDF5 file: Keras' weights by the names that its `weight_names` have, all datasets of others by their paths.
  * Needs the package h5wasm, the HDF5 library in WebAssembly, which runs in a thread of its own: that is ended when it
- * is silent for a second, and has no more memory than the file's size and 40 MB. `bytes` that are all of their
+ * is silent for most of a second, and has no more memory than the file's size and 40 MB. `bytes` that are all of their
  * ArrayBuffer move there and are gone; others are copied.
  */
 export async function readHdf5({ bytes, file }: Source): Promise<StoredFile> {

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { readStored } from '../../../lib/weights/formats/read';
 import type { StoredTensor } from '../../../lib/weights/stored';
 import { failure } from '../files';
@@ -90,6 +91,16 @@ test('refuses shapes of 2^63 and more than the file can hold', async () => {
   for (const n of [2n ** 63n, 2n ** 64n - 1n, 2n ** 40n, 2n ** 31n, 2n ** 25n]) {
     await assert.rejects(read('x', changed('any.h5', sides(7n), sides(n))), failure('ERR_WEIGHTS_FORMAT', 'x: '));
   }
+});
+
+test('does not inflate what would fill the memory', async () => {
+  const bomb = gunzipSync(fixture('bomb.h5.gz'));
+  const before = process.memoryUsage.rss();
+  let most = 0;
+  const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5);
+  await assert.rejects(read('x', bomb), failure('ERR_WEIGHTS_FORMAT', 'x: cannot be read as HDF5'));
+  clearInterval(watch);
+  assert.ok(most - before < 64e6, `${most - before} bytes`);
 });
 
 test('a file that is cut anywhere is refused', async () => {

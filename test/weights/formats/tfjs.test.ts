@@ -12,9 +12,8 @@ import { failure, float32 } from '../files';
 const fixtures = path.join(__dirname, '../../../../test/fixtures/checkpoints/tfjs');
 
 function readFixture(name: string) {
-  const folder = path.join(fixtures, name);
-  const sibling = (shard: string) => Promise.resolve(new Uint8Array(readFileSync(path.join(folder, shard))));
-  return readStored({ file: name, bytes: readFileSync(path.join(folder, 'model.json')), sibling });
+  const sibling = (shard: string) => Promise.resolve(new Uint8Array(readFileSync(path.join(fixtures, shard))));
+  return readStored({ file: name, bytes: readFileSync(path.join(fixtures, `${name}.json`)), sibling });
 }
 
 /** Element i of a tensor of the fixtures is i + its number. */

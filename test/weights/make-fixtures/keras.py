@@ -206,16 +206,16 @@ def save_h5(name, write):
     save(name + '.gz', gzip.compress(buffer.getvalue(), 9, mtime=0))
 
 
-def save_tfjs(folder, weights, groups, quantize=None, shard=20_000):
+def save_tfjs(folder, name, weights, groups, quantize=None, shard=20_000):
     """As tensorflowjs_converter: groups of weights, each in shards of some size."""
     os.makedirs(os.path.join(out_dir, folder), exist_ok=True)
     manifest = []
     names = list(weights)
     for group, part in enumerate(np.array_split(np.arange(len(names)), groups), 1):
         data, entries = b'', []
-        for name in (names[i] for i in part):
-            value = weights[name]
-            entry = {'name': name, 'shape': list(value.shape), 'dtype': 'float32'}
+        for weight in (names[i] for i in part):
+            value = weights[weight]
+            entry = {'name': weight, 'shape': list(value.shape), 'dtype': 'float32'}
             if value.dtype == np.float16:
                 entry['quantization'] = {'dtype': 'float16', 'original_dtype': 'float32'}
             elif quantize:
@@ -227,13 +227,14 @@ def save_tfjs(folder, weights, groups, quantize=None, shard=20_000):
             entries.append(entry)
             data += value.tobytes()
         total = -(-len(data) // shard)
-        paths = [f'group{group}-shard{i + 1}of{total}.bin' for i in range(total)]
+        prefix = '' if name == 'model' else name + '-'
+        paths = [f'{prefix}group{group}-shard{i + 1}of{total}.bin' for i in range(total)]
         for i, path in enumerate(paths):
             save(f'{folder}/{path}', data[i * shard:(i + 1) * shard])
         manifest.append({'paths': paths, 'weights': entries})
     model = {'format': 'graph-model', 'generatedBy': '1.15.0', 'convertedBy': 'keras.py',
              'modelTopology': {'node': []}, 'weightsManifest': manifest}
-    save(f'{folder}/model.json', json.dumps(model, separators=(',', ':')).encode())
+    save(f'{folder}/{name}.json', json.dumps(model, separators=(',', ':')).encode())
 
 
 torch.set_grad_enabled(False)
@@ -246,7 +247,7 @@ net, logits = kerascv()
 save_h5('keras/kerascv.h5', lambda f: write_keras(f.create_group('model_weights'), net.weights, chunks=2))
 save_npy('keras/kerascv.logits.npy', logits.float().numpy())
 net, logits = tropcomplique()
-save_tfjs('keras/tropcomplique', net.weights, groups=2)
+save_tfjs('keras/tropcomplique', 'model', net.weights, groups=2)
 save_npy('keras/tropcomplique.logits.npy', logits.float().numpy())
 
 # For the readers alone: element i of a tensor is i + its number.
@@ -287,7 +288,9 @@ write('model-latest.h5', whole_model, libver='latest')
 write('any.h5', any_file)
 write('any-latest.h5', any_file, libver='latest')
 write('big-endian.h5', lambda f: f.create_dataset('x', data=ramp(0, (3,), '>f4')))
+# Ten numbers, in a chunk that takes 64 MB once it is inflated.
+save_h5('hdf5/bomb.h5', lambda f: f.create_dataset('x', data=ramp(0, (10,)), maxshape=(None,), chunks=(2**24,), compression=9))
 
-save_tfjs('tfjs/plain', {**small, 'half': ramp(3, (3,), '<f2')}, groups=2, shard=50)
-save_tfjs('tfjs/bytes', {'a': ramp(-3, (4, 64))}, groups=1, quantize='uint8')
-save_tfjs('tfjs/shorts', {'a': ramp(-3, (4, 64))}, groups=1, quantize='uint16')
+save_tfjs('tfjs', 'plain', {**small, 'half': ramp(3, (3,), '<f2')}, groups=2, shard=50)
+save_tfjs('tfjs', 'bytes', {'a': ramp(-3, (4, 64))}, groups=1, quantize='uint8')
+save_tfjs('tfjs', 'shorts', {'a': ramp(-3, (4, 64))}, groups=1, quantize='uint16')
