@@ -5,14 +5,17 @@ import { quote } from '../json';
 import type { Source, StoredFile, StoredTensor } from '../stored';
 import type { Hdf5Message } from './hdf5-worker';
 
-/** Of silence, in milliseconds: the library takes some 0.3 s to load, and a dataset some milliseconds to read. */
+/**
+ * Milliseconds of silence after which the thread is ended. The library takes some 300 to load, and a dataset a few: what
+ * takes that long has come into a loop, unless the machine is so busy that the process had no such time to compute.
+ */
 const patience = { loading: 30_000, reading: 800 };
 
 /**
  * Reads an HDF5 file: Keras' weights by the names that its `weight_names` have, all datasets of others by their paths.
  * Needs the package h5wasm, the HDF5 library in WebAssembly, which runs in a thread of its own: that is ended when it
- * is silent for most of a second, and has no more memory than the file's size and 40 MB. `bytes` that are all of their
- * ArrayBuffer move there and are gone; others are copied.
+ * computes for most of a second without a word, and has no more memory than the file's size and 40 MB. `bytes` that are
+ * all of their ArrayBuffer move there and are gone; others are copied.
  */
 export async function readHdf5({ bytes, file }: Source): Promise<StoredFile> {
   const refuse = (detail: string, cause?: unknown) =>
@@ -31,22 +34,25 @@ export async function readHdf5({ bytes, file }: Source): Promise<StoredFile> {
   const tensors = new Map<string, StoredTensor>();
   try {
     const metadata = await new Promise<Record<string, string>>((resolve, reject) => {
-      let heard = 0;
-      let timer: NodeJS.Timeout;
-      const wait = (milliseconds: number) => {
-        clearTimeout(timer);
-        const before = ++heard;
-        timer = setTimeout(() => {
-          // Messages may be waiting where this thread was busy itself.
-          setImmediate(() => {
-            if (heard === before) reject(refuse(`the HDF5 library does not come to an end: is the file damaged?`));
-          });
-        }, milliseconds);
-      };
-      wait(patience.loading);
+      let heard = performance.now();
+      let computed = process.cpuUsage();
+      let ready = false;
+      const timer = setInterval(() => {
+        // Messages may be waiting where this thread was busy itself.
+        setImmediate(() => {
+          const silent = performance.now() - heard;
+          const { user, system } = process.cpuUsage(computed);
+          const stuck = ready && silent > patience.reading && (user + system) / 1000 > patience.reading;
+          if (stuck || silent > patience.loading) {
+            reject(refuse('the HDF5 library does not come to an end: is the file damaged?'));
+          }
+        });
+      }, patience.reading / 8);
       worker.on('message', (message: Hdf5Message) => {
-        wait(patience.reading);
-        if (message.kind === 'tensor') {
+        heard = performance.now();
+        computed = process.cpuUsage();
+        if (message.kind === 'ready') ready = true;
+        else if (message.kind === 'tensor') {
           const { name, tensor } = message;
           if (tensors.has(name)) reject(refuse(`the tensor ${quote(name)} occurs twice`));
           tensors.set(name, tensor);
@@ -60,7 +66,7 @@ export async function readHdf5({ bytes, file }: Source): Promise<StoredFile> {
         reject(refuse(`cannot be read as HDF5: ${error.message}`, error));
       });
       worker.on('exit', (code) => reject(refuse(`the HDF5 library ended with code ${code}`)));
-      worker.once('exit', () => clearTimeout(timer));
+      worker.once('exit', () => clearInterval(timer));
     });
     return { format: 'hdf5', tensors, metadata: Object.assign(Object.create(null), metadata) };
   } finally {
