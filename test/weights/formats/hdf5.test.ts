@@ -100,7 +100,8 @@ test('does not inflate what would fill the memory', async () => {
   const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5);
   await assert.rejects(read('x', bomb), failure('ERR_WEIGHTS_FORMAT', 'x: cannot be read as HDF5'));
   clearInterval(watch);
-  assert.ok(most - before < 64e6, `${most - before} bytes`);
+  // The library takes some 60 MB with its thread, and the chunk would take 64 MB more.
+  assert.ok(most - before < 100e6, `${most - before} bytes`);
 });
 
 test('a file that is cut anywhere is refused', async () => {
