@@ -277,7 +277,7 @@ interface Extent {
   flips: number;
   mutations: number;
   firstSeed: number;
-  /** After which no more mutations are made. */
+  /** After which no more flips and mutations are made. */
   milliseconds: number;
 }
 
@@ -308,7 +308,7 @@ async function attack(
     }
   }
   const random = seeded(6);
-  for (let flip = 0; flip < flips; flip++) {
+  for (let flip = 0; flip < flips && performance.now() < deadline; flip++) {
     const i = flip % sound.length;
     const changed = Uint8Array.from(sound[i]!.bytes);
     changed[Math.floor(random() * changed.length)]! ^= 1 + Math.floor(random() * 255);
