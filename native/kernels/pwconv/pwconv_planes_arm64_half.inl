@@ -128,17 +128,18 @@ inline void main_tile(const Shared& a, const Element* x, Tile& t) {
   int turns = a.k / 8;
   const uint32_t lower = bits_of(a.lower);
   if constexpr (kListed) {
-    const int64_t* steps = a.steps;
+    const ptrdiff_t* steps = a.steps;
     ptrdiff_t s0, s1;
     __asm__ volatile(SN_START_8X3 SN_LISTED(SN_FOUR_8X3, SN_TWO_8X3, SN_ONE_8X3) SN_END_8X3
-                     : [x] "+r"(x), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual),
-                       [turns] "+r"(turns), [steps] "+r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1)
+                     : [x] "+&r"(x), [w] "+&r"(t.w), [b] "+&r"(t.biases), [out] "+&r"(t.out), [r] "+&r"(t.residual),
+                       [turns] "+&r"(turns), [steps] "+&r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1)
                      : [k] "r"(a.k), [os] "r"(a.output_step), [rs] "r"(a.residual_step), [lower] "r"(lower)
                      : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "cc", "memory");
   } else {
     __asm__ volatile(
         SN_START_8X3 SN_EVEN(SN_FOUR_8X3, SN_TWO_8X3, SN_ONE_8X3) SN_END_8X3
-        : [x] "+r"(x), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual), [turns] "+r"(turns)
+        : [x] "+&r"(x), [w] "+&r"(t.w), [b] "+&r"(t.biases), [out] "+&r"(t.out), [r] "+&r"(t.residual),
+          [turns] "+&r"(turns)
         : [k] "r"(a.k), [step] "r"(a.step), [os] "r"(a.output_step), [rs] "r"(a.residual_step), [lower] "r"(lower)
         : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "cc", "memory");
   }
@@ -151,18 +152,18 @@ inline void rest_tile(const Shared& a, const Element* x, Tile& t) {
   const ptrdiff_t output_step = a.output_step - 64, residual_step = a.residual_step - 64;
   const uint32_t lower = bits_of(a.lower);
   if constexpr (kListed) {
-    const int64_t* steps = a.steps;
+    const ptrdiff_t* steps = a.steps;
     ptrdiff_t s0, s1;
     __asm__ volatile(SN_START_4X6 SN_LISTED(SN_FOUR_4X6, SN_TWO_4X6, SN_ONE_4X6) SN_END_4X6
-                     : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out),
-                       [r] "+r"(t.residual), [turns] "+r"(turns), [steps] "+r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1)
+                     : [x] "+&r"(x), [y] "+&r"(y), [w] "+&r"(t.w), [b] "+&r"(t.biases), [out] "+&r"(t.out),
+                       [r] "+&r"(t.residual), [turns] "+&r"(turns), [steps] "+&r"(steps), [s0] "=&r"(s0), [s1] "=&r"(s1)
                      : [k] "r"(a.k), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(lower)
                      : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory");
   } else {
     __asm__ volatile(
         SN_START_4X6 SN_EVEN(SN_FOUR_4X6, SN_TWO_4X6, SN_ONE_4X6) SN_END_4X6
-        : [x] "+r"(x), [y] "+r"(y), [w] "+r"(t.w), [b] "+r"(t.biases), [out] "+r"(t.out), [r] "+r"(t.residual),
-          [turns] "+r"(turns)
+        : [x] "+&r"(x), [y] "+&r"(y), [w] "+&r"(t.w), [b] "+&r"(t.biases), [out] "+&r"(t.out), [r] "+&r"(t.residual),
+          [turns] "+&r"(turns)
         : [k] "r"(a.k), [step] "r"(a.step), [os] "r"(output_step), [rs] "r"(residual_step), [lower] "r"(lower)
         : SN_SUMS, "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "cc", "memory");
   }
