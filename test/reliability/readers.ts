@@ -46,6 +46,7 @@ const readers: Readonly<Record<string, Reader>> = {
   },
   onnx: { folder: 'graphs/small', files: /\.onnx$/ },
   caffe: { folder: 'graphs/small', files: /\.caffemodel$/ },
+  caffe2: { folder: 'readers', files: /\.pb$/ },
   npz: { folder: 'readers', files: /^arrays.*\.npz$/ },
   tfjs: {
     folder: 'tfjs',

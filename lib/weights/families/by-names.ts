@@ -14,6 +14,14 @@ const torchvision: Preprocess = {
   std: [0.229, 0.224, 0.225],
 };
 
+/** The same in OpenCV's order of channels: also what Caffe2's networks are evaluated with, by facebook/FAI-PEP. */
+export const bgr: Preprocess = {
+  ...torchvision,
+  channelOrder: 'BGR',
+  mean: [0.406, 0.456, 0.485],
+  std: [0.225, 0.224, 0.229],
+};
+
 /** Blue, green and red from 0 to 255 as OpenCV decodes them, without any normalisation. */
 const opencv: Preprocess = {
   ...torchvision,
@@ -223,13 +231,7 @@ const tensorpack: NamedLayout = {
     shuffleOrder: 'inverse',
     concatRelu: 'branch',
   },
-  preprocess: {
-    ...torchvision,
-    resize: { shorterSide: 256, kernel: 'cubic' },
-    channelOrder: 'BGR',
-    mean: [0.406, 0.456, 0.485],
-    std: [0.225, 0.224, 0.229],
-  },
+  preprocess: { ...bgr, resize: { shorterSide: 256, kernel: 'cubic' } },
 };
 
 /** github.com/scheckmedia/keras-shufflenet: the stem has no batch norm; images are 224x224 whatever their shape was. */
@@ -315,6 +317,29 @@ const tropComplique: NamedLayout = {
   preprocess: { ...torchvision, resize: { shorterSide: 64, kernel: 'linear' }, crop: { width: 56, height: 56 } },
 };
 
+/** MLPerf's, in the history of github.com/mlcommons/inference: batch norms are folded, and left as biases. */
+const caffe2: NamedLayout = {
+  name: 'caffe2',
+  about: 'mlcommons/inference, edge/object_classification/shufflenet (Caffe2)',
+  signs: [/^res2_0_branch2a_w$/, /^res_conv1_bn_b$/],
+  // A ResNet's.
+  foreign: /_branch1_w$/,
+  outside: { conv1: 'conv1', res_conv1_bn: 'conv1', pred: 'fc' },
+  unit: /^res(?<stage>\d+)_(?<unit>\d+)_(?<layer>\w+)$/,
+  inside: {
+    branch2a: 'gconv1',
+    branch2a_bn: 'gconv1',
+    branch2b: 'dwconv',
+    branch2b_bn: 'dwconv',
+    branch2c: 'gconv2',
+    branch2c_bn: 'gconv2',
+  },
+  leaf: /^(.+)_([wb])$/,
+  order: 'pytorch',
+  variant: { avgPoolCountPadding: false, batchNorm: false, stemBias: true, convBias: true },
+  preprocess: bgr,
+};
+
 const layouts = [
   megvii,
   mindcv,
@@ -328,6 +353,7 @@ const layouts = [
   scheckmedia,
   kerascv,
   tropComplique,
+  caffe2,
 ];
 
 export const familiesByNames = layouts.map(namedFamily);
@@ -344,6 +370,7 @@ const conventions = [
   'maxPoolPadding',
   'stage2Stride',
   'avgPoolKernel',
+  'avgPoolCountPadding',
   'fcBias',
 ] as const;
 

@@ -6,7 +6,7 @@ import { matchNetwork } from '../graphs/match';
 import { importOnnx } from '../graphs/onnx';
 import { defaultPreprocess, readMetadata } from '../metadata';
 import type { StoredFile, StoredGraph } from '../stored';
-import { preprocessOf } from './by-names';
+import { bgr, preprocessOf } from './by-names';
 import type { Family, PlacedTensor, Recognised } from './family';
 
 /** Any of the networks, exported: told by its operators, whatever its tensors are called. */
@@ -20,7 +20,7 @@ export const onnx: Family = {
     if (network) return { network, tensors: floats(file), unplaced: new Map() };
     const zoo = file.tensors.has('gpu_0/gconv1_0_w_0');
     const read = readGraph(file, name, importOnnx);
-    const preprocess = zoo ? caffe2Preprocess : preprocessOf(read.network.variant ?? {});
+    const preprocess = zoo ? bgr : preprocessOf(read.network.variant ?? {});
     return { ...read, preprocess: croppedTo(file, preprocess ?? defaultPreprocess) };
   },
 };
@@ -51,14 +51,6 @@ function floats(file: StoredFile): Map<string, PlacedTensor> {
   }
   return placed;
 }
-
-/** Caffe2's, as facebookarchive's FAI-PEP runs these networks. */
-const caffe2Preprocess: Preprocess = {
-  ...defaultPreprocess,
-  channelOrder: 'BGR',
-  mean: [0.406, 0.456, 0.485],
-  std: [0.225, 0.224, 0.229],
-};
 
 /** An export says nothing of its images but their size. */
 function croppedTo(file: StoredFile, preprocess: Preprocess): Preprocess {

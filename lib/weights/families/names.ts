@@ -26,6 +26,8 @@ export interface NamedLayout {
   firstUnit?: number;
   /** The file's name of a layer within a unit to the canonical one, as 'gconv1' or 'gconv1.bn'. */
   inside: Readonly<Record<string, string>>;
+  /** Where names do not end in '.' or '/' and a known leaf: the layer and the leaf, in parentheses. */
+  leaf?: RegExp;
   /** What the name of one group's convolution has more than the layer's: the parenthesis is the group's number. */
   split?: RegExp;
   /** Of weights. 'tensorflow': [kh, kw, in, out], depthwise [kh, kw, channels, 1], fully connected [in, out]. */
@@ -41,6 +43,7 @@ export interface NamedLayout {
 const leaves: Readonly<Record<string, string>> = {
   weight: 'weight',
   W: 'weight',
+  w: 'weight',
   kernel: 'weight',
   depthwise_kernel: 'weight',
   gamma: 'weight',
@@ -161,7 +164,7 @@ export function placeTensors(
 
 /** `group` is -1 for a whole. */
 function canonicalName(layout: NamedLayout, name: string): { name: string; group: number } | undefined {
-  const [, path, last] = leaf.exec(name) ?? [];
+  const [, path, last] = (layout.leaf ?? leaf).exec(name) ?? [];
   if (path === undefined) return undefined;
   const number = layout.split?.exec(path)?.[1];
   const layer = canonicalLayer(layout, number === undefined ? path : path.replace(layout.split!, ''));

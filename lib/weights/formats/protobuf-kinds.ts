@@ -15,12 +15,29 @@ export function isCaffe(bytes: Uint8Array): boolean {
   return (layer || bytes[at] === 0x1a || isOldLayer(bytes, at)) && !isHeaderLength(bytes);
 }
 
-/** A layer of 2014 begins with its bottom, top or name; what Caffe2 has in this place begins with field 1. */
+/** A layer of 2014 begins with its bottom, top or name. */
 function isOldLayer(bytes: Uint8Array, at: number): boolean {
   if (bytes[at] !== 0x12) return false;
   let length = at + 1;
   while (bytes[length]! >= 0x80) length++;
   return [0x12, 0x1a, 0x22].includes(bytes[length + 1]!);
+}
+
+/**
+ * Whether the bytes begin like a Caffe2 NetDef: with its name, if it has one, and then with an operator. That begins with
+ * inputs, outputs, a name and a type, which is a text: Caffe's layers of 2014 begin alike, but their type is a number.
+ */
+export function isCaffe2(bytes: Uint8Array): boolean {
+  const start = bytes.subarray(0, 4096);
+  let at = start[0] === 0x0a ? 2 + start[1]! : 0;
+  if (start[at++] !== 0x12 || isHeaderLength(bytes)) return false;
+  while (start[at++]! >= 0x80);
+  let typed = false;
+  while ([0x0a, 0x12, 0x1a, 0x22].includes(start[at]!) && !typed) {
+    typed = start[at] === 0x22;
+    at += 2 + start[at + 1]!;
+  }
+  return typed && start[at] !== 0x28;
 }
 
 /** A safetensors file, whose first eight bytes are a small number. */

@@ -45,9 +45,32 @@ export class ProtobufFile {
     const reader = new BinaryReader(bytes);
     while (reader.pos < reader.len) {
       this.count(1);
+      const start = reader.pos;
       const [number, type, value] = this.next(reader, message);
-      fields[number]?.(new Field(this, `${message}, field ${number}`, type, value));
+      const take = fields[number];
+      if (!take) continue;
+      const all = type === WireType.Bit32 ? this.run(bytes, start, reader) : value;
+      take(new Field(this, `${message}, field ${number}`, type, all));
     }
+  }
+
+  /**
+   * The float at `start`, and those of the same field that follow it: end to end. A network whose weights are not
+   * packed would have a million fields.
+   */
+  private run(bytes: Uint8Array, start: number, reader: BinaryReader): Uint8Array {
+    const stride = reader.pos - start;
+    // Fields from 16 on have longer tags, and no floats that are many.
+    if (stride === 5) {
+      while (reader.pos + stride <= bytes.length && bytes[reader.pos] === bytes[start]) reader.pos += stride;
+    }
+    const count = (reader.pos - start) / stride;
+    if (count === 1) return bytes.subarray(reader.pos - 4, reader.pos);
+    const values = this.allocate(4 * count);
+    for (let i = 0, from = start + 1; i < values.length; i += 4, from += stride) {
+      for (let j = 0; j < 4; j++) values[i + j] = bytes[from + j]!;
+    }
+    return values;
   }
 
   private next(reader: BinaryReader, message: string): [number, WireType, bigint | Uint8Array] {
@@ -83,7 +106,8 @@ export class Field {
 
   float(): number {
     if (typeof this.value === 'bigint' || this.type !== WireType.Bit32) throw this.unexpected('a float');
-    return new DataView(this.value.buffer, this.value.byteOffset).getFloat32(0, true);
+    // The last one counts.
+    return new DataView(this.value.buffer, this.value.byteOffset).getFloat32(this.value.length - 4, true);
   }
 
   /** Also a message. */
@@ -116,7 +140,7 @@ export class Field {
     return values;
   }
 
-  /** Of a repeated float or double: one, or several as a block; little-endian. */
+  /** Of a repeated float or double: one or several, end to end; little-endian. */
   block(): Uint8Array {
     if (typeof this.value === 'bigint') throw this.unexpected('floats');
     return this.value;

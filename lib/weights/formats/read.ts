@@ -1,7 +1,7 @@
 import { ShuffleNetError } from '../../errors';
 import type { Source, StoredFile } from '../stored';
 import { isNpz, readNpz } from './npz';
-import { isCaffe, isOnnx } from './protobuf-kinds';
+import { isCaffe, isCaffe2, isOnnx } from './protobuf-kinds';
 import { isPickle, isTorchZip, readTorchPickles, readTorchZip } from './pytorch';
 import { readSafetensors } from './safetensors';
 import { isZip, Zip } from './zip';
@@ -14,6 +14,8 @@ export async function readStored(source: Source): Promise<StoredFile> {
   if (isHdf5(bytes)) return (require('./hdf5') as typeof import('./hdf5')).readHdf5(source);
   if (isJson(bytes)) return (require('./tfjs') as typeof import('./tfjs')).readTfjs(source);
   if (isOnnx(bytes)) return (require('./onnx') as typeof import('./onnx')).readOnnx(source);
+  // Before Caffe, whose oldest layers begin like its operators.
+  if (isCaffe2(bytes)) return (require('./caffe2') as typeof import('./caffe2')).readCaffe2(source);
   if (isCaffe(bytes)) return (require('./caffe') as typeof import('./caffe')).readCaffe(source);
   return { format: 'safetensors', ...readSafetensors(bytes, file) };
 }
