@@ -13,7 +13,8 @@ namespace {
 const std::vector<int> kTableWidths = {1, 2, 3, 12, 17, 18, 20, 24, 25, 34, 36, 40, 48, 50, 60, 68, 72, 80, 96, 100};
 
 enum class Residual { kNone, kSeparate, kInPlace };
-enum class Order { kRandom, kEven };  // of input channels: any, or at equal distances
+// Of input channels: any, at equal distances, or in a few runs of neighbours.
+enum class Order { kRandom, kEven, kRuns };
 
 struct Case {
   int k, n;
@@ -57,6 +58,23 @@ std::vector<int> evenly_spaced(int count, int spare, Random& random) {
   return channels;
 }
 
+// `count` of `count + spare` channels in as many as four runs of about equal length.
+std::vector<int> in_runs(int count, int spare, Random& random) {
+  const Split runs(count, random.between((count + 3) / 4, count));
+  std::vector<int> channels;
+  for (int run = 0, gap = 0; run < runs.parts; run++) {
+    gap = random.between(gap, spare);
+    for (int i = 0; i < runs.size(run); i++) channels.push_back(gap + runs.begin(run) + i);
+  }
+  return channels;
+}
+
+std::vector<int> inputs(Order order, int count, int spare, Random& random) {
+  return order == Order::kEven   ? evenly_spaced(count, spare, random)
+         : order == Order::kRuns ? in_runs(count, spare, random)
+                                 : shuffled(count, spare, random);
+}
+
 Case random_case(int k, int n, int pixels, Random& random) {
   Case c = {};
   c.k = k;
@@ -65,7 +83,7 @@ Case random_case(int k, int n, int pixels, Random& random) {
   c.end = c.begin + pixels;
   c.spare = random.one_in(2) ? 0 : random.between(1, 2 * k);
   c.gap = random.one_in(2) ? 0 : random.between(1, 20);
-  c.order = random.one_in(2) ? Order::kRandom : Order::kEven;
+  c.order = static_cast<Order>(random.between(0, 2));
   c.residual = static_cast<Residual>(random.between(0, 2));
   c.relu = random.one_in(2);
   c.nan = random.one_in(8);
@@ -84,8 +102,7 @@ struct Problem {
 
   // rising: input channels in the order in which they lie, as the channels form wants them.
   Problem(const Case& c, bool rising, Random& random)
-      : input(random_tensor<T>(c.k + c.spare, 1, c.end, random)),
-        channels(c.order == Order::kEven ? evenly_spaced(c.k, c.spare, random) : shuffled(c.k, c.spare, random)),
+      : input(random_tensor<T>(c.k + c.spare, 1, c.end, random)), channels(inputs(c.order, c.k, c.spare, random)),
         weights(random_tensor<T>(c.n, 1, c.k, random).values), bias(random_tensor<T>(c.n, 1, 1, random).values),
         residual(random_tensor<T>(c.n, 1, c.end, random)), lower(c.relu ? 0.0f : -INFINITY) {
     if (rising) std::sort(channels.begin(), channels.end());

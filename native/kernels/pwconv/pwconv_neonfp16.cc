@@ -26,7 +26,9 @@ constexpr double kChannelsCost = 1.6;
 #define SN_PLANES_TILES "kernels/pwconv/pwconv_planes_arm64_half.inl"
 #include "kernels/pwconv/pwconv_lanes_tile.inl"
 
-const sn::PwconvKernelsOf<sn::Half> sn::pwconv_neonfp16 = kPwconv;
+#include "kernels/pwconv/pwconv_channels_arm64_half.inl"
+
+const sn::PwconvKernelsOf<sn::Half> sn::pwconv_neonfp16 = kPwconvBySevens;
 
 #include "simd/end.h"
 #endif
