@@ -58,6 +58,15 @@ const readers: Readonly<Record<string, Reader>> = {
     ],
   },
   hdf5: { folder: 'hdf5', files: /\.h5$/, read: readByThread },
+  safetensors: {
+    folder: 'readers',
+    files: /\.safetensors$/,
+    // biome-ignore format: a list
+    tokens: [
+      '{', '}', '[', ']', ',', ':', '"', '0', '-1', '1e300', '9007199254740993', 'null', '\\u0061', '"dtype":"F32",',
+      '"shape":[],', '"data_offsets":[0,24],', '"__metadata__":{},', '\0', '\xff',
+    ],
+  },
 };
 
 const codes = ['ERR_WEIGHTS_FORMAT', 'ERR_WEIGHTS_TENSOR', 'ERR_WEIGHTS_VALUE', 'ERR_FILE'];
