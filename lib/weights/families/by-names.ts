@@ -2,21 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Preprocess } from '../../image/preprocess';
 import type { Variant } from '../../network/options';
 import { defaultVariant } from '../../network/table';
+import { defaultPreprocess } from '../metadata';
 import { namedFamily, type NamedLayout } from './names';
 
-/** torchvision's: what most PyTorch projects evaluate with. */
-const torchvision: Preprocess = {
-  resize: { shorterSide: 256, kernel: 'linear' },
-  crop: { width: 224, height: 224 },
-  channelOrder: 'RGB',
-  scale: 1 / 255,
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-};
-
-/** The same in OpenCV's order of channels: also what Caffe2's networks are evaluated with, by facebook/FAI-PEP. */
+/** The default in OpenCV's order of channels: what Caffe2's networks are evaluated with, by facebook/FAI-PEP. */
 export const bgr: Preprocess = {
-  ...torchvision,
+  ...defaultPreprocess,
   channelOrder: 'BGR',
   mean: [0.406, 0.456, 0.485],
   std: [0.225, 0.224, 0.229],
@@ -24,7 +15,7 @@ export const bgr: Preprocess = {
 
 /** Blue, green and red from 0 to 255 as OpenCV decodes them, without any normalisation. */
 const opencv: Preprocess = {
-  ...torchvision,
+  ...defaultPreprocess,
   channelOrder: 'BGR',
   scale: 1,
   mean: [0, 0, 0],
@@ -90,7 +81,7 @@ const mindcv: NamedLayout = {
     avgPoolCountPadding: false,
     fcBias: false,
   },
-  preprocess: torchvision,
+  preprocess: defaultPreprocess,
 };
 
 /** The same names with PyTorch's for batch norm: the later code, whose pools are PyTorch's too. */
@@ -120,7 +111,7 @@ const pytorchcv: NamedLayout = {
   },
   order: 'pytorch',
   variant: { concatOrder: 'branchShortcut' },
-  preprocess: torchvision,
+  preprocess: defaultPreprocess,
 };
 
 /** github.com/jaxony/ShuffleNet: every convolution has a bias, the stem neither batch norm nor ReLU. */
@@ -138,7 +129,7 @@ const jaxony: NamedLayout = {
   },
   order: 'pytorch',
   variant: { stemBatchNorm: false, stemRelu: false, stemBias: true, convBias: true },
-  preprocess: torchvision,
+  preprocess: defaultPreprocess,
 };
 
 /** github.com/open-mmlab/mmpretrain, once mmclassification. */
@@ -161,7 +152,7 @@ const mmpretrain: NamedLayout = {
   },
   order: 'pytorch',
   variant: { shufflePlace: 'afterDepthwise', concatRelu: 'branch' },
-  preprocess: torchvision,
+  preprocess: defaultPreprocess,
 };
 
 /** github.com/ZJCV/ZCls: megvii's network, but its code forgets the ReLU of units that concatenate. */
@@ -204,7 +195,7 @@ const cifar: NamedLayout = {
     avgPoolKernel: 2,
   },
   preprocess: {
-    ...torchvision,
+    ...defaultPreprocess,
     resize: { shorterSide: 32, kernel: 'linear' },
     crop: { width: 32, height: 32 },
     mean: [0.4914, 0.4822, 0.4465],
@@ -263,7 +254,7 @@ const scheckmedia: NamedLayout = {
   said: (metadata) => (metadata['model_config']?.includes('"GlobalMaxPooling2D"') ? { globalPool: 'max' } : {}),
   // Caffe's means, as keras.applications has them, and then to -1 ... 1.
   preprocess: {
-    ...torchvision,
+    ...defaultPreprocess,
     resize: { shorterSide: 224, kernel: 'linear' },
     channelOrder: 'BGR',
     mean: [103.939 / 255 + 0.5, 116.779 / 255 + 0.5, 123.68 / 255 + 0.5],
@@ -314,7 +305,7 @@ const tropComplique: NamedLayout = {
     batchNormEpsilon: 1e-3,
     batchNormGamma: false,
   },
-  preprocess: { ...torchvision, resize: { shorterSide: 64, kernel: 'linear' }, crop: { width: 56, height: 56 } },
+  preprocess: { ...defaultPreprocess, resize: { shorterSide: 64, kernel: 'linear' }, crop: { width: 56, height: 56 } },
 };
 
 /** MLPerf's, in the history of github.com/mlcommons/inference: batch norms are folded, and left as biases. */

@@ -17,6 +17,14 @@ export async function readStored(source: Source): Promise<StoredFile> {
   // Before Caffe, whose oldest layers begin like its operators.
   if (isCaffe2(bytes)) return (require('./caffe2') as typeof import('./caffe2')).readCaffe2(source);
   if (isCaffe(bytes)) return (require('./caffe') as typeof import('./caffe')).readCaffe(source);
+  // The header of a safetensors file, JSON, comes after the eight bytes of its length.
+  if (bytes.length > 8 && bytes[8] !== 0x7b) {
+    throw new ShuffleNetError(
+      'ERR_WEIGHTS_FORMAT',
+      `${file}: no header of safetensors, nor does it begin as PyTorch's, NumPy's (.npz), ONNX, Caffe's, Caffe2's, ` +
+        `Keras' (HDF5) or TensorFlow.js' (model.json) files do`,
+    );
+  }
   return { format: 'safetensors', ...readSafetensors(bytes, file) };
 }
 
