@@ -242,7 +242,10 @@ describe('shufflenet info', () => {
   it('refuses what is no weights file', () => {
     const { status, stderr } = shufflenet('info', 'examples/coffee.jpg');
     assert.equal(status, 1);
-    assert.match(stderr, /^shufflenet: examples\/coffee\.jpg: no header of safetensors, nor .* \(ERR_WEIGHTS_FORMAT\)\n$/);
+    assert.match(
+      stderr,
+      /^shufflenet: examples\/coffee\.jpg: no header of safetensors, nor .* \(ERR_WEIGHTS_FORMAT\)\n$/,
+    );
   });
 });
 

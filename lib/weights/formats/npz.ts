@@ -3,7 +3,7 @@ import { formatShape, quote } from '../json';
 import { dtypeBits, sizeInBits, type Dtype, type StoredFile, type StoredTensor } from '../stored';
 import { Allowance, tensorAllowance } from './allowance';
 import { parseNpy } from './npy';
-import { rowMajorStrides, toRowMajor } from './strides';
+import { rowMajorStrides, toRowMajor } from '../strides';
 import type { Zip } from './zip';
 
 /** Words of NumPy's for numbers, little-endian. */

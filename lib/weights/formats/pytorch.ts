@@ -4,7 +4,7 @@ import { dtypeBits, sizeInBits, type Dtype, type StoredFile, type StoredTensor }
 import { Allowance, tensorAllowance } from './allowance';
 import { Global, Inert, readPickle, type PickleHost } from './pickle';
 import { maxHeaderLength } from './safetensors';
-import { isRowMajor, toRowMajor } from './strides';
+import { isRowMajor, toRowMajor } from '../strides';
 import type { Zip } from './zip';
 
 /** Objects of a checkpoint's pickle, as estimated: those of 300 tensors with two of an optimiser's each are 2 MB. */

@@ -1,4 +1,4 @@
-import { inTurns } from '../../image/turns';
+import { inTurns } from '../image/turns';
 
 /** Strides, in elements, of a row-major array. */
 export function rowMajorStrides(shape: readonly number[]): number[] {
