@@ -95,13 +95,15 @@ test('refuses shapes of 2^63 and more than the file can hold', async () => {
 
 test('does not inflate what would fill the memory', async () => {
   const bomb = gunzipSync(fixture('bomb.h5.gz'));
+  // The first reading of a process compiles the library, which takes some 30 MB more.
+  await read('x', fixture('any.h5'));
   const before = process.memoryUsage.rss();
   let most = 0;
   const watch = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5);
   await assert.rejects(read('x', bomb), failure('ERR_WEIGHTS_FORMAT', 'x: cannot be read as HDF5'));
   clearInterval(watch);
-  // The library takes some 60 MB with its thread, and the chunk would take 64 MB more.
-  assert.ok(most - before < 100e6, `${most - before} bytes`);
+  // The chunk alone would take 64 MB.
+  assert.ok(most - before < 80e6, `${most - before} bytes`);
 });
 
 test('a file that is cut anywhere is refused', async () => {
