@@ -7,7 +7,7 @@ import { root } from '../../model/files';
 
 export const folder = path.join(root, 'test/fixtures/checkpoints/graphs');
 
-/** A file of make-fixtures/graphs.py, and what its network has that the paper's does not. */
+/** A file of make-fixtures/graphs.py or caffe.py, and what its network has that the paper's does not. */
 export interface Checkpoint {
   file: string;
   variant: Partial<Variant>;
