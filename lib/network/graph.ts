@@ -64,6 +64,11 @@ export function buildGraph(network: Network): Graph {
       countPadding: variant.avgPoolCountPadding,
     });
 
+  const stridedPadding = (stage: Stage['stage']): Padding => {
+    const { depthwisePadding: padding } = variant;
+    return Array.isArray(padding) ? padding[stage - 2]! : padding;
+  };
+
   /** Squeeze-and-excitation of a unit's branch, before it meets the shortcut (paper, Table 5 "with SE"). */
   const squeezeExcitation = (prefix: string, input: number, { branch, out }: Unit, reduction: number): number => {
     let x = push(`${prefix}.pool`, { op: 'globalPool', input, mode: 'avg' });
@@ -74,7 +79,7 @@ export function buildGraph(network: Network): Graph {
     return push(`${prefix}.scale`, { op: 'scale', inputs: [input, x] });
   };
 
-  const unitLayers = (prefix: string, input: number, unit: Unit): number => {
+  const unitLayers = (stage: Stage['stage'], prefix: string, input: number, unit: Unit): number => {
     const { mid, stride } = unit;
     const parameters = { bias: variant.convBias, batchNorm: variant.batchNorm };
     const pointwise = (name: string, from: number, outChannels: number, groups: number): number =>
@@ -88,7 +93,7 @@ export function buildGraph(network: Network): Graph {
     let x = pointwise(`${prefix}.gconv1`, input, mid, unit.gconv1Groups);
     x = relu(`${prefix}.gconv1.relu`, x);
     if (unit.shuffle && variant.shufflePlace === 'beforeDepthwise') x = shuffle(x);
-    const padding = stride === 2 ? variant.depthwisePadding : one;
+    const padding = stride === 2 ? stridedPadding(stage) : one;
     x = conv(`${prefix}.dwconv`, x, { outChannels: mid, kernel: 3, stride, groups: mid, padding }, parameters);
     if (unit.shuffle && variant.shufflePlace === 'afterDepthwise') x = shuffle(x);
     x = pointwise(`${prefix}.gconv2`, x, unit.branch, unit.gconv2Groups);
@@ -126,7 +131,7 @@ export function buildGraph(network: Network): Graph {
     x = push('maxpool', { op: 'maxPool', input: x, kernel: 3, stride: 2, padding: variant.maxPoolPadding });
   }
   for (const { stage, units } of network.stages) {
-    units.forEach((unit, index) => (x = unitLayers(`stage${stage}.${index}`, x, unit)));
+    units.forEach((unit, index) => (x = unitLayers(stage, `stage${stage}.${index}`, x, unit)));
   }
   x = push('globalpool', { op: 'globalPool', input: x, mode: variant.globalPool });
   return { output: fullyConnected('fc', x, network.classes, variant.fcBias), layers };

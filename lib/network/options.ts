@@ -51,8 +51,11 @@ export interface Variant {
   avgPoolPadding: Padding;
   /** Default true. */
   avgPoolCountPadding: boolean;
-  /** Padding of the stride-2 depthwise convolutions (stride 1 is always 1, 1). Default { begin: 1, end: 1 }. */
-  depthwisePadding: Padding;
+  /**
+   * Padding of the stride-2 depthwise convolutions (stride 1 is always 1, 1), or that of stages 2, 3 and 4 each (Caffe,
+   * to fit one size of image). Default { begin: 1, end: 1 }.
+   */
+  depthwisePadding: Padding | [Padding, Padding, Padding];
   /** The pool before the classifier. Default 'avg'. */
   globalPool: 'avg' | 'max';
   /** Above 0, at most 1. Default 1e-5. */

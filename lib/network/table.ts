@@ -2,7 +2,19 @@ import { isDeepStrictEqual } from 'node:util';
 import { ShuffleNetError } from '../errors';
 import type { Padding } from './layers';
 import type { Groups, NetworkOptions, Variant } from './options';
-import { check, checkFields, flag, integer, isRecord, oneOf, padding, positive, type Check } from './validate';
+import {
+  check,
+  checkFields,
+  either,
+  flag,
+  integer,
+  isRecord,
+  oneOf,
+  padding,
+  positive,
+  three,
+  type Check,
+} from './validate';
 
 /** Output channels of stages 2, 3 and 4 at 1x (paper, Table 1). */
 export const stageWidths: Readonly<Record<Groups, readonly [number, number, number]>> = {
@@ -107,15 +119,12 @@ export interface Network {
 }
 
 const reductionCheck = integer(1, 4096);
-const widthCheck = integer(1, 65536);
+const convPaddingCheck = padding(3, { ceil: false });
 
 const optionChecks: Readonly<Record<keyof NetworkOptions, Check>> = {
   groups: oneOf(1, 2, 3, 4, 8),
   scale: positive(16),
-  stageChannels: {
-    expected: 'three integers from 1 to 65536',
-    accepts: (v) => Array.isArray(v) && v.length === 3 && v.every(widthCheck.accepts),
-  },
+  stageChannels: three(integer(1, 65536), 'three integers from 1 to 65536'),
   classes: integer(1, 1_000_000),
   stemChannels: integer(1, 4096),
   bottleneckRatio: positive(1),
@@ -135,7 +144,7 @@ const variantChecks: Readonly<Record<keyof Variant, Check>> = {
   concatRelu: oneOf('afterConcat', 'branch', 'none'),
   bottleneck: oneOf('out', 'branch', 'none'),
   stemStride: oneOf(1, 2),
-  stemPadding: padding(3, { ceil: false }),
+  stemPadding: convPaddingCheck,
   stemBatchNorm: flag,
   stemRelu: flag,
   maxPool: flag,
@@ -144,7 +153,7 @@ const variantChecks: Readonly<Record<keyof Variant, Check>> = {
   avgPoolKernel: oneOf(2, 3),
   avgPoolPadding: padding(3, { ceil: true }),
   avgPoolCountPadding: flag,
-  depthwisePadding: padding(3, { ceil: false }),
+  depthwisePadding: either(convPaddingCheck, three(convPaddingCheck, 'three of them, for stages 2, 3 and 4')),
   globalPool: oneOf('avg', 'max'),
   batchNormEpsilon: positive(1),
   batchNormGamma: flag,
@@ -211,9 +220,13 @@ function resolveVariant(option: Partial<Variant> = {}): Variant {
     check('variant.avgPoolPadding', variant.avgPoolPadding, padding(2, { ceil: true }));
   }
   // Copies: the network must not change with the caller's objects.
-  for (const key of ['stemPadding', 'maxPoolPadding', 'avgPoolPadding', 'depthwisePadding'] as const) {
+  for (const key of ['stemPadding', 'maxPoolPadding', 'avgPoolPadding'] as const) {
     variant[key] = copyPadding(variant[key]);
   }
+  const { depthwisePadding: strided } = variant;
+  variant.depthwisePadding = Array.isArray(strided)
+    ? [copyPadding(strided[0]), copyPadding(strided[1]), copyPadding(strided[2])]
+    : copyPadding(strided);
   return variant;
 }
 

@@ -45,6 +45,19 @@ export function padding(below: number, { ceil }: { ceil: boolean }): Check {
   };
 }
 
+/** An array of three such values. */
+export function three({ accepts }: Check, expected: string): Check {
+  // A hole in an array is undefined, which every() passes over.
+  return {
+    expected,
+    accepts: (value) => Array.isArray(value) && value.length === 3 && Array.from(value).every(accepts),
+  };
+}
+
+export function either(a: Check, b: Check): Check {
+  return { expected: `${a.expected}, or ${b.expected}`, accepts: (value) => a.accepts(value) || b.accepts(value) };
+}
+
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

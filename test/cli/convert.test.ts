@@ -6,7 +6,7 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { convertWeights, ShuffleNet } from '../../lib';
 import { checkpoints } from '../weights/families/fixtures';
-import { shufflenet } from './command';
+import { root, shufflenet } from './command';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'shufflenet-convert-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -67,6 +67,17 @@ describe('shufflenet info', () => {
     }
     const json = JSON.parse(shufflenet('info', file, '--json').stdout) as Record<string, unknown>;
     assert.deepEqual([json['sha256'], json['format'], json['family']], [sha256, 'pytorch', 'megvii']);
+  });
+
+  it('tells paddings by stage', () => {
+    const { stdout } = shufflenet(
+      'info',
+      path.join(root, 'test/fixtures/checkpoints/graphs/farmingyard-50.caffemodel'),
+    );
+    assert.match(
+      stdout,
+      /, depthwisePadding \[ { begin: 1, end: 1 }, { begin: 1, end: 1 }, { begin: 0, end: 0 } \]\nchannels /,
+    );
   });
 
   it('of a converted file tells whose it was, and whether its tensors are still those that were written', async () => {

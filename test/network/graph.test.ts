@@ -225,6 +225,13 @@ describe('each variant field', () => {
     assertDiffers({ avgPoolCountPadding: false }, /\.avgpool$/, { countPadding: false });
     assertDiffers({ avgPoolKernel: 2 }, /\.avgpool$/, { kernel: 2, padding: { begin: 0, end: 0 } });
     assertDiffers({ depthwisePadding: 'same' }, /^stage\d\.0\.dwconv$/, { padding: 'same' });
+    const [one, none] = [
+      { begin: 1, end: 1 },
+      { begin: 0, end: 0 },
+    ];
+    assertDiffers({ depthwisePadding: [none, one, one] }, /^stage2\.0\.dwconv$/, { padding: none });
+    assertDiffers({ depthwisePadding: [one, none, one] }, /^stage3\.0\.dwconv$/, { padding: none });
+    assertDiffers({ depthwisePadding: [one, one, none] }, /^stage4\.0\.dwconv$/, { padding: none });
   });
 
   it('stage2Stride', () => {

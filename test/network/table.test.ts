@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ShuffleNetError } from '../../lib/errors';
 import { buildGraph } from '../../lib/network/graph';
+import type { Padding } from '../../lib/network/layers';
 import type { Groups, NetworkOptions } from '../../lib/network/options';
 import { networkOptions, resolveNetwork, type Unit } from '../../lib/network/table';
 
@@ -154,6 +155,16 @@ describe('the network table', () => {
     );
   });
 
+  it('pads depthwise convolutions alike, or those of each stage as told, whatever becomes of what told it', () => {
+    const own = { begin: 0, end: 1 };
+    const each: [Padding, Padding, Padding] = ['same', own, { begin: 0, end: 0 }];
+    const { depthwisePadding } = resolveNetwork({ variant: { depthwisePadding: each } }).variant;
+    own.begin = 2;
+    each[0] = own;
+    assert.deepEqual(depthwisePadding, ['same', { begin: 0, end: 1 }, { begin: 0, end: 0 }]);
+    assert.deepEqual(resolveNetwork().variant.depthwisePadding, { begin: 1, end: 1 });
+  });
+
   it('says which division fails', () => {
     const cases: [NetworkOptions, string][] = [
       [
@@ -220,7 +231,14 @@ describe('the network table', () => {
       [{ variant: { maxPoolPadding: { begin: 0, end: 0, mode: 'ceil' } } }, /^variant\.maxPoolPadding: /],
       [{ variant: { maxPoolPadding: { begin: 0, end: 0, ceil: 'yes' } } }, /^variant\.maxPoolPadding: /],
       [{ variant: { stemPadding: { begin: 0, end: 0, ceil: true } } }, /^variant\.stemPadding: /],
-      [{ variant: { depthwisePadding: 'valid' } }, /^variant\.depthwisePadding: .* got 'valid'$/],
+      [
+        { variant: { depthwisePadding: 'valid' } },
+        /^variant\.depthwisePadding: expected 'same' or { begin, end } .*, or three of them, .* got 'valid'$/,
+      ],
+      [{ variant: { depthwisePadding: ['same', 'same'] } }, /^variant\.depthwisePadding: .* got \[ 'same', 'same' \]$/],
+      [{ variant: { depthwisePadding: ['same', { begin: 3, end: 0 }, 'same'] } }, /^variant\.depthwisePadding: /],
+      [{ variant: { depthwisePadding: Array(3) } }, /^variant\.depthwisePadding: .* got \[ <3 empty items> \]$/],
+      [{ variant: { stemPadding: ['same', 'same', 'same'] } }, /^variant\.stemPadding: /],
       [
         { variant: { avgPoolKernel: 2, avgPoolPadding: { begin: 0, end: 2 } } },
         /^variant\.avgPoolPadding: .* with 0 to 1 cells/,

@@ -114,6 +114,7 @@ const variants: Partial<Variant>[] = [
   // Shortcut and branch have to agree.
   { depthwisePadding: none, avgPoolPadding: none, maxPoolPadding: none, stemPadding: none },
   { depthwisePadding: none, avgPoolPadding: none, avgPoolCountPadding: false },
+  { depthwisePadding: ['same', { begin: 1, end: 1 }, { begin: 2, end: 1 }] },
   // As Caffe: both pools round up.
   ...[true, false].map((avgPoolCountPadding) => ({
     maxPoolPadding: ceilings[0]!,

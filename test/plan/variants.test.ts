@@ -45,7 +45,7 @@ const values: { [Key in keyof Variant]: readonly Variant[Key][] } = {
   avgPoolKernel: [2, 3],
   avgPoolPadding: poolPaddings,
   avgPoolCountPadding: flags,
-  depthwisePadding: paddings,
+  depthwisePadding: [...paddings, ['same', { begin: 1, end: 1 }, { begin: 1, end: 0 }]],
   globalPool: ['avg', 'max'],
   batchNormEpsilon: [1e-5, 1e-3, 1],
   batchNormGamma: flags,

@@ -33,6 +33,8 @@ export class GraphBuilder {
   private readonly tensors = new Map<string, PlacedTensor>();
   /** Values of 1x1 behind a global pool. */
   private readonly pooled = new Set<number>();
+  /** Global pools that windows as large as the plane make, with these windows. */
+  private readonly windows = new Map<number, Layer>();
 
   constructor(private readonly file: string) {}
 
@@ -166,20 +168,23 @@ export class GraphBuilder {
     return this.push({ name, op: 'shuffle', input, groups }, shape);
   }
 
-  /** A pool of the whole plane is a global pool, a pool of single cells nothing. */
+  /** A pool of the whole plane is a global pool, unless it is a shortcut on a small image: concat() tells. */
   pool(name: string, input: number, mode: 'avg' | 'max', placing: Placing, countPadding: boolean): number {
     const { kernel, stride, padding } = placing;
-    const shape = this.shape(input);
-    const whole = kernel === shape.height && kernel === shape.width;
-    if (whole && padding !== 'same' && padding.begin === 0 && padding.end === 0) {
-      return this.globalPool(name, input, mode);
-    }
-    const value = { channels: shape.channels, ...this.plane(name, input, placing) };
-    const layer = { name, input, kernel, stride, padding: simplePadding(placing) };
-    if (mode === 'max') return this.push({ ...layer, op: 'maxPool' }, value);
-    // Without padding it makes no difference.
+    const { channels, height, width } = this.shape(input);
     const none = padding !== 'same' && padding.begin + padding.end === 0;
-    return this.push({ ...layer, op: 'avgPool', countPadding: countPadding || none }, value);
+    const window = { name, input, kernel, stride, padding: simplePadding(placing) };
+    const layer: Layer =
+      mode === 'max'
+        ? { ...window, op: 'maxPool' }
+        : // Without padding it makes no difference.
+          { ...window, op: 'avgPool', countPadding: countPadding || none };
+    if (!none || kernel !== height || kernel !== width) {
+      return this.push(layer, { channels, ...this.plane(name, input, placing) });
+    }
+    const made = this.globalPool(name, input, mode);
+    if (made !== input) this.windows.set(made, layer);
+    return made;
   }
 
   globalPool(name: string, input: number, mode: 'avg' | 'max'): number {
@@ -204,6 +209,7 @@ export class GraphBuilder {
   concat(name: string, a: number, b: number): number {
     const [x, y] = [this.shape(a), this.shape(b)];
     if (x.height !== y.height || x.width !== y.width) throw this.fail(name, `cannot join ${words(x)} and ${words(y)}`);
+    for (const input of [a, b]) this.layers[input] = this.windows.get(input) ?? this.layers[input]!;
     return this.push({ name, op: 'concat', inputs: [a, b] }, { ...x, channels: x.channels + y.channels });
   }
 

@@ -114,9 +114,6 @@ class Walk {
   /** What the layers say that needs no knowledge of widths. */
   padding(): Partial<Variant> {
     const stem = this.conv(0);
-    const strided = this.convs
-      .map((_, i) => this.conv(i))
-      .find(({ stride, groups }, i) => i > 0 && groups > 1 && stride > 1);
     const [maxPool, avgPool, norm] = [this.first('maxPool'), this.first('avgPool'), this.first('batchNorm')];
     const stride = (value: number, layer: Layer): 1 | 2 => {
       if (value === 1 || value === 2) return value;
@@ -137,11 +134,21 @@ class Walk {
         avgPoolPadding: avgPool.padding,
         avgPoolCountPadding: avgPool.countPadding,
       }),
-      ...(strided && { depthwisePadding: strided.padding }),
+      depthwisePadding: this.stridedPadding(),
       ...this.globalPool(),
       ...(norm && { batchNormEpsilon: norm.epsilon }),
       ...this.joining(),
     };
+  }
+
+  /** A first depthwise convolution of stride 1 is no matter of this option. */
+  private stridedPadding(): Variant['depthwisePadding'] {
+    // The stages have a quarter, a half and a quarter of the units.
+    const first = (part: number) => this.conv(2 + part * (this.convs.length - 1));
+    const [stage3, stage4] = [first(1 / 4), first(3 / 4)];
+    const stage2 = first(0).stride === 1 ? stage3 : first(0);
+    const paddings: [Padding, Padding, Padding] = [stage2.padding, stage3.padding, stage4.padding];
+    return isDeepStrictEqual(paddings, [paddings[0], paddings[0], paddings[0]]) ? paddings[0] : paddings;
   }
 
   /** How the channels are shuffled in a network of these groups. */

@@ -32,7 +32,7 @@ const changes: { [K in keyof Variant]?: (variant: Variant) => Variant[K] | undef
   avgPoolPadding: ({ avgPoolKernel, avgPoolPadding }) => (avgPoolKernel === 3 ? other(avgPoolPadding) : undefined),
   avgPoolCountPadding: ({ avgPoolKernel, avgPoolCountPadding }) =>
     avgPoolKernel === 3 ? !avgPoolCountPadding : undefined,
-  depthwisePadding: ({ depthwisePadding }) => other(depthwisePadding),
+  depthwisePadding: ({ depthwisePadding }) => (Array.isArray(depthwisePadding) ? undefined : other(depthwisePadding)),
   globalPool: ({ globalPool }) => (globalPool === 'avg' ? 'max' : 'avg'),
   batchNormEpsilon: ({ batchNorm, batchNormEpsilon }) => (batchNorm ? 100 * batchNormEpsilon : undefined),
 };

@@ -59,6 +59,19 @@ export const checkpoints: Checkpoint[] = [
     channelOrder: 'BGR',
   },
   { file: 'farmingyard.caffemodel', variant: { ...caffePools, shuffleFirstUnit: false }, channelOrder: 'BGR' },
+  {
+    file: 'farmingyard-50.caffemodel',
+    variant: {
+      ...caffePools,
+      shuffleFirstUnit: false,
+      depthwisePadding: [
+        { begin: 1, end: 1 },
+        { begin: 1, end: 1 },
+        { begin: 0, end: 0 },
+      ],
+    },
+    channelOrder: 'BGR',
+  },
   { file: 'wuyongchn.caffemodel', variant: { ...caffePools, firstUnitGconv1: 'groups' }, channelOrder: 'BGR' },
 ];
 
@@ -73,12 +86,12 @@ export function logitsOf(file: string): Float32Array {
 
 /** The image of make-fixtures/families.py. */
 export function image(file: string): Tensor {
-  const side = file.startsWith('chenhang98') ? 32 : 64;
+  const side = file.startsWith('chenhang98') ? 32 : file.includes('-50') ? 50 : 64;
   const noise = (index: number) => (Math.imul(index, 2654435761) >>> 8) / 2 ** 22 - 2;
   const data = new Float32Array(3 * side * side);
   data.forEach((_, i) => {
     const [y, x] = [Math.floor(i / side), i % side];
-    data[i] = noise((y - (y % 8)) * side + x - (x % 8)) + noise(i) / 4;
+    data[i] = noise((y - ((y % side) % 8)) * side + x - (x % 8)) + noise(i) / 4;
   });
   return { data, shape: [1, 3, side, side] };
 }

@@ -10,6 +10,7 @@ import {
   type Variant,
 } from '../../../lib';
 import { buildGraph } from '../../../lib/network/graph';
+import type { Padding } from '../../../lib/network/layers';
 import { networkOptions, resolveNetwork } from '../../../lib/network/table';
 import { encodeModel } from '../../../lib/onnx/encode';
 import { foldBatchNorm } from '../../../lib/onnx/fold';
@@ -17,6 +18,7 @@ import { onnxGraph } from '../../../lib/onnx/model';
 import { loadWeights } from '../../../lib/weights/load';
 import { difference, digest, noise } from '../../model/files';
 import { randomWeights } from '../../onnx/runtime';
+import { failure } from '../files';
 import { bytesOf, checkpoints, folder, image, logitsOf } from './fixtures';
 
 async function logits(weights: string | Uint8Array, file: string, network: NetworkOptions = {}): Promise<Float32Array> {
@@ -47,6 +49,7 @@ describe('files that carry their graph', () => {
     it(`${file}: converted, gives the same bits`, async () => {
       const converted = await convertWeights(of);
       assert.equal(digest(await logits(converted, file)), digest(await logits(of, file)));
+      assert.deepEqual((await loadWeights(converted)).network, (await loadWeights(of)).network);
     });
 
     it(`${file}: every convention that differs from the paper's makes a difference`, async () => {
@@ -70,6 +73,46 @@ function changes(variant: Partial<Variant>): Partial<Variant> {
   // What is pooled is not negative, so a ReLU on the branch alone does the same.
   return { ...others, ...(variant.concatRelu && { concatRelu: 'none' }) };
 }
+
+describe('a network whose depthwise convolutions are padded to fit one size of image', () => {
+  const file = 'farmingyard-50.caffemodel';
+
+  it('names the layer and the planes that cannot be joined at another size, or with another padding', async () => {
+    await using model = await ShuffleNet.load(path.join(folder, file));
+    await assert.rejects(
+      model.run(noise(1, 3, 64, 64)),
+      failure('ERR_INPUT', 'image of 64x64 (height x width): stage4.0.concat cannot join planes of 2x2 and 1x1'),
+    );
+    await assert.rejects(
+      logits(path.join(folder, file), file, { variant: { depthwisePadding: { begin: 1, end: 1 } } }),
+      failure('ERR_INPUT', 'image of 50x50 (height x width): stage4.0.concat cannot join planes of 1x1 and 2x2'),
+    );
+  });
+
+  it('gives other logits where those of one stage are padded otherwise', async () => {
+    const one = { begin: 1, end: 1 };
+    const none = { begin: 0, end: 0 };
+    for (const depthwisePadding of [
+      ['same', one, none],
+      [one, 'same', none],
+      [one, one, { begin: 1, end: 0 }],
+    ] satisfies [Padding, Padding, Padding][]) {
+      const changed = await logits(path.join(folder, file), file, { variant: { depthwisePadding } });
+      assert.ok(difference(changed, logitsOf(file)) > 1e-3, JSON.stringify(depthwisePadding));
+    }
+  });
+
+  it('is refused with the names of its layers where its own size of image does not fit', async () => {
+    const bytes = Buffer.from(bytesOf(file));
+    // crop_size, and the key of the mean values behind it
+    const at = bytes.indexOf(Buffer.from([3 << 3, 50, (5 << 3) | 5]));
+    bytes[at + 1] = 64;
+    await assert.rejects(
+      loadWeights(bytes),
+      failure('ERR_WEIGHTS_TENSOR', '"resx13_concat"', 'cannot join 40 planes of 2x2 and 16 planes of 1x1'),
+    );
+  });
+});
 
 describe("this package's own exports", () => {
   it('are what their metadata say, bit by bit', async () => {
@@ -119,6 +162,11 @@ describe("this package's own exports", () => {
       { ...small, stemChannels: 12, variant: { [field]: value } },
     ]),
     ['no ReLU where branches join', { ...small, variant: { concatRelu: 'none' } }],
+    [
+      'padding by stage, the first of them not strided',
+      { ...small, variant: { stage2Stride: 1, depthwisePadding: ['same', 'same', { begin: 1, end: 1 }] } },
+    ],
+    ['padding by stage', { ...small, variant: { depthwisePadding: ['same', { begin: 1, end: 1 }, 'same'] } }],
     ['pools that round up', { ...small, variant: { maxPoolPadding: ceil(0), avgPoolPadding: ceil(0) } }],
     ['padded pools that round up', { ...small, variant: { maxPoolPadding: ceil(1), avgPoolPadding: ceil(1) } }],
   ];
