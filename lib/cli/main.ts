@@ -154,8 +154,8 @@ Examples:
       'after',
       `
 Lines of --truth: "image.jpg,class", "image.jpg class", or only the class, of the images in the order of their names.
-Kaggle's LOC_val_solution.csv is such a file. The numbers of ImageNet's development kit are not: their order is in its
-meta.mat alone.
+Kaggle's LOC_val_solution.csv is such a file. The numbers of ImageNet's development kit are not, as their order is in its
+meta.mat alone: of 1000 classes or more, indices without images are refused unless a 0 is among them.
 
 Images that cannot be decoded are reported on stderr and not counted; the exit code is then 1.
 

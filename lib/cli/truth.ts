@@ -90,14 +90,19 @@ export async function samplesOfList(
   }
   const lines = parseList(text);
   if (lines.length === 0) throw new ShuffleNetError('ERR_OPTION', `${list}: is empty`);
-  const truths = toClasses(
-    lines.map(([, name]) => name),
-    classes,
-    list,
-    'classes',
-  );
+  const names = lines.map(([, name]) => name);
+  const truths = toClasses(names, classes, list, 'classes');
 
   if (lines.every(([file]) => file === undefined)) {
+    // A part of the development kit's list, without its number 1000, would pass for indices.
+    const numbers = truths.every((truth, index) => truth > 0 && truth <= 1000 && String(truth) === names[index]);
+    if (numbers && classes.count >= 1000) {
+      throw new ShuffleNetError(
+        'ERR_OPTION',
+        `${list}: numbers without names of images, and no 0 among them: ImageNet's development kit counts from 1, in ` +
+          'another order than any network; use synsets, or indices with the names of the images',
+      );
+    }
     if (lines.length !== images.length) {
       throw new ShuffleNetError(
         'ERR_OPTION',

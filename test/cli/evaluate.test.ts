@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
+import { randomWeights } from '../onnx/runtime';
 import { root, shufflenet } from './command';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'shufflenet-evaluate-'));
@@ -151,6 +152,21 @@ describe('shufflenet evaluate', () => {
     );
     assert.equal(status, 1);
     assert.match(stderr, /1 classes without names.* 2 images/);
+  });
+
+  it("takes no numbers of ImageNet's development kit for indices, nor what could be some of them", () => {
+    photo('kit/a.jpg', 'chelsea');
+    photo('kit/b.jpg', 'coffee');
+    const weights = path.join(folder, 'thousand.safetensors');
+    writeFileSync(weights, randomWeights({ scale: 0.25, classes: 1000 }, 1));
+    const among = (...truth: string[]) =>
+      shufflenet(...['evaluate', path.join(folder, 'kit'), '--weights', weights, '--truth', text('kit.txt', ...truth)]);
+    assert.match(among('490', '1000').stderr, /1 of the classes.*"1000"; numbers from 1.*use synsets \(ERR_OPTION\)/);
+    const { status, stderr } = among('490', '361');
+    assert.equal(status, 1);
+    assert.match(stderr, /kit\.txt: numbers without names.*development kit.*use synsets, or indices.*\(ERR_OPTION\)/);
+    assert.equal(among('490', '0').stderr, '');
+    assert.equal(among('a.jpg 490', 'b.jpg 361').stderr, '');
   });
 
   it('passes over images that the list does not name, and refuses one that names an image twice', () => {
