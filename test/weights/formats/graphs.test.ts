@@ -356,6 +356,23 @@ describe('a Caffe model', () => {
         ]),
         'V1LayerParameter',
       ],
+      // As it comes without a name of the net.
+      [
+        encode([
+          [
+            2,
+            [
+              [2, 'data'],
+              [3, 'conv1'],
+              [4, 'conv1'],
+              [5, 4],
+            ],
+          ],
+        ]),
+        'x.onnx: layers in',
+        'V1LayerParameter',
+        'upgrade_net_proto_binary',
+      ],
       [
         encode([
           [1, 'a test'],
