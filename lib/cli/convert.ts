@@ -3,7 +3,7 @@ import { readLabels } from '../weights/labels';
 import { namingFile } from './model';
 import { replaceFile } from './replace-file';
 
-export interface ConvertCommandOptions extends Pick<ConvertOptions, 'dtype' | 'family'> {
+export interface ConvertCommandOptions extends Pick<ConvertOptions, 'dtype' | 'family' | 'externalData'> {
   /** A file of class names. */
   labels?: string;
 }

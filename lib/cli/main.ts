@@ -234,6 +234,7 @@ Examples:
     )
     .addOption(labels())
     .addOption(family())
+    .option('--external-data', 'read tensors of an ONNX model that lie in other files of its folder')
     .addHelpText(
       'after',
       `

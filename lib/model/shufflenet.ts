@@ -8,8 +8,8 @@ import type { NativeModel } from '../native/types';
 import { buildGraph, withTaps } from '../network/graph';
 import { layerShapes, type Shape } from '../network/shapes';
 import type { Network } from '../network/table';
-import { check, checkFields, integer, isRecord, oneOf, type Check } from '../network/validate';
-import { loadWeights, withFileNames, type Weights, type WeightsOptions } from '../weights/load';
+import { anything, check, checkFields, integer, isRecord, oneOf, type Check } from '../network/validate';
+import { loadWeights, withFileNames, type Weights, weightsChecks, type WeightsOptions } from '../weights/load';
 import { abortSignal, listen, throwIfAborted, unlessAborted } from './abort';
 import { mapInOrder } from './map-in-order';
 import { callNative } from './native-call';
@@ -100,18 +100,12 @@ export interface OutputOptions {
 
 export interface RunOptions extends CallOptions, OutputOptions {}
 
-const anything: Check = { expected: 'anything', accepts: () => true };
-
-/** `family`, `network`, `preprocess` and `labels` are checked along with the file. */
 const loadChecks: Readonly<Record<keyof LoadOptions, Check>> = {
   threads: integer(1, 1024),
   precision: oneOf('fp32', 'fp16'),
   limitPixels: integer(1, Number.MAX_SAFE_INTEGER),
   signal: abortSignal,
-  family: anything,
-  network: anything,
-  preprocess: anything,
-  labels: anything,
+  ...weightsChecks,
 };
 const callChecks: Readonly<Record<keyof CallOptions, Check>> = { signal: abortSignal };
 const outputChecks: Readonly<Record<keyof OutputOptions, Check>> = { output: anything };

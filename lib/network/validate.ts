@@ -9,6 +9,9 @@ export interface Check {
 
 export const flag: Check = oneOf(true, false);
 
+/** Of what is checked elsewhere. */
+export const anything: Check = { expected: 'anything', accepts: () => true };
+
 export function oneOf(...values: unknown[]): Check {
   const words = values.map((value) => inspect(value));
   const last = words.pop();

@@ -1,8 +1,8 @@
 import { imageSides, type ImageSize } from '../network/complexity';
 import { buildGraph } from '../network/graph';
 import { networkOptions } from '../network/table';
-import { check, checkFields, integer, type Check } from '../network/validate';
-import { loadWeights, type WeightsOptions } from '../weights/load';
+import { anything, check, checkFields, integer, type Check } from '../network/validate';
+import { loadWeights, weightsChecks, type WeightsOptions } from '../weights/load';
 import { writeMetadata } from '../weights/metadata';
 
 /** Of exportOnnx(). */
@@ -14,15 +14,9 @@ export interface ExportOnnxOptions extends WeightsOptions {
   size?: Required<ImageSize>;
 }
 
-const anything: Check = { expected: 'anything', accepts: () => true };
-
-/** The rest is checked along with the file. */
 const optionChecks: Readonly<Record<keyof ExportOnnxOptions, Check>> = {
   size: anything,
-  family: anything,
-  network: anything,
-  preprocess: anything,
-  labels: anything,
+  ...weightsChecks,
 };
 
 /**

@@ -3,10 +3,10 @@ import { ShuffleNetError } from '../errors';
 import { inTurns } from '../image/turns';
 import { parameters } from '../network/parameters';
 import { networkOptions } from '../network/table';
-import { check, checkFields, oneOf, type Check } from '../network/validate';
+import { anything, check, checkFields, oneOf, type Check } from '../network/validate';
 import { writeSafetensors } from './formats/safetensors';
 import { quote } from './json';
-import { loadWeights, withFileNames, type Weights, type WeightsOptions } from './load';
+import { loadWeights, withFileNames, type Weights, weightsChecks, type WeightsOptions } from './load';
 import { checkNames, writeMetadata } from './metadata';
 import type { RawTensor } from './resolve';
 import type { StoredTensor } from './stored';
@@ -23,16 +23,10 @@ export interface ConvertOptions extends WeightsOptions {
   synsets?: string[];
 }
 
-const anything: Check = { expected: 'anything', accepts: () => true };
-
-/** The rest is checked along with the file. */
 const optionChecks: Readonly<Record<keyof ConvertOptions, Check>> = {
   dtype: oneOf('f32', 'f16', 'bf16'),
   synsets: anything,
-  family: anything,
-  network: anything,
-  preprocess: anything,
-  labels: anything,
+  ...weightsChecks,
 };
 
 /**

@@ -8,6 +8,7 @@ import type { Preprocess } from '../image/preprocess';
 import type { NetworkOptions } from '../network/options';
 import { parameters } from '../network/parameters';
 import { resolveNetwork, type Network } from '../network/table';
+import { anything, flag, type Check } from '../network/validate';
 import { arrangeTensors } from './arrange';
 import type { PlacedTensor, Recognised } from './families/family';
 import { isSafetensors, readSafetensors } from './formats/safetensors';
@@ -33,7 +34,21 @@ export interface WeightsOptions {
   preprocess?: Partial<Preprocess>;
   /** One for each class. Without it and without the file's, a network of 1000 classes has ImageNet's, in their order. */
   labels?: string[];
+  /**
+   * Whether an ONNX model's tensors may lie in other files ("external data"), of the same folder only. Default false: such a
+   * model is ERR_WEIGHTS_FORMAT.
+   */
+  externalData?: boolean | undefined;
 }
+
+/** The others are checked along with the file. */
+export const weightsChecks: Readonly<Record<keyof WeightsOptions, Check>> = {
+  family: anything,
+  network: anything,
+  preprocess: anything,
+  labels: anything,
+  externalData: flag,
+};
 
 export interface Weights {
   /** The file's path, or '<bytes>'. */
@@ -147,7 +162,7 @@ async function readSibling(file: string, name: string): Promise<Uint8Array> {
 
 async function parseWeights(source: Source, options: WeightsOptions): Promise<Weights> {
   const { file } = source;
-  const stored = await readFormat(source);
+  const stored = await readFormat({ ...source, externalData: options.externalData });
   // About a millisecond so far, and as much again to come.
   await setImmediate();
   const { network: config, preprocess, labels, synsets, family, ...texts } = readMetadata(stored.metadata, file);

@@ -36,6 +36,8 @@ export interface Source {
    * file. Rejects with ERR_FILE, also for a name that leads out of the folder.
    */
   sibling?: (name: string) => Promise<Uint8Array>;
+  /** Whether tensors of an ONNX model may lie in siblings. */
+  externalData?: boolean | undefined;
 }
 
 /** An operator of a stored graph. Values, tensors among them, have names. */

@@ -13,7 +13,7 @@ type Answer = { heap: number } & (
 /** Bytes of the library's memory at which a thread is replaced: it loses some over every damaged file. */
 const mostHeap = 24 * 2 ** 20;
 /** As in hdf5.ts, which allows it to each dataset. */
-const patience = 800;
+const patience = 600;
 
 let thread: { worker: Worker; heap: number } | undefined;
 

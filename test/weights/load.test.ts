@@ -9,6 +9,7 @@ import { ShuffleNetError } from '../../lib/errors';
 import { loadWeights, type Weights, type WeightsOptions } from '../../lib/weights/load';
 import { defaultPreprocess } from '../../lib/weights/metadata';
 import { failure, smallOptions, smallTensors, valuesOf, writeSafetensors } from './files';
+import { encode, type Message } from './graphs/fixtures';
 
 const preprocess = {
   resize: { shorterSide: 40, kernel: 'cubic' },
@@ -287,32 +288,45 @@ test('files that cannot be read say what to do', async () => {
   }
 });
 
-test('shards are read beside their file, and nowhere else', async () => {
+test('other files of a model are read beside it, and nowhere else', async () => {
   const inside = path.join(folder, 'sharded');
   await mkdir(inside);
   await writeFile(path.join(folder, 'secret.bin'), 'secret');
   await symlink(path.join(folder, 'secret.bin'), path.join(inside, 'link.bin'));
   await writeFile(path.join(inside, 'shard.bin'), new Uint8Array(4));
-  const model = path.join(inside, 'model.json');
-  const load = async (shard: string) => {
+  const json = async (shard: string) => {
+    const model = path.join(inside, 'model.json');
     const weights = [{ name: 'x', shape: [1], dtype: 'float32' }];
     await writeFile(model, JSON.stringify({ modelTopology: {}, weightsManifest: [{ paths: [shard], weights }] }));
-    return loadWeights(model);
+    return model;
   };
-  await assert.rejects(load('shard.bin'), failure('ERR_WEIGHTS_TENSOR', 'does not look like ShuffleNet V1', '"x"'));
-  for (const shard of [
-    '../secret.bin',
-    path.join(folder, 'secret.bin'),
-    '..',
-    '.',
-    '',
-    '..\\secret.bin',
-    './shard.bin',
-  ]) {
-    await assert.rejects(load(shard), failure('ERR_FILE', model, 'plain name in the same folder'), shard);
+  const onnx = async (shard: string) => {
+    const model = path.join(inside, 'model.onnx');
+    const place: Message = [
+      [1, 'location'],
+      [2, shard],
+    ];
+    const x: Message = [
+      [1, 1],
+      [2, 1],
+      [8, 'x'],
+      [13, place],
+      [14, 1],
+    ];
+    const ir: Message[number] = [1, 8];
+    await writeFile(model, encode([ir, [7, [[5, x]]]]));
+    return model;
+  };
+  const elsewhere = ['../secret.bin', path.join(folder, 'secret.bin'), '..', '.', '', '..\\secret.bin', './shard.bin'];
+  for (const save of [json, onnx]) {
+    const load = async (shard: string) => loadWeights(await save(shard), { externalData: true });
+    await assert.rejects(load('shard.bin'), failure('ERR_WEIGHTS_TENSOR', inside));
+    for (const shard of elsewhere) {
+      await assert.rejects(load(shard), failure('ERR_FILE', inside, 'plain name in the same folder'), shard);
+    }
+    await assert.rejects(load('link.bin'), failure('ERR_FILE', inside, '"link.bin"', 'a link out of the folder'));
+    await assert.rejects(load('absent.bin'), failure('ERR_FILE', 'absent.bin', 'does not exist'));
   }
-  await assert.rejects(load('link.bin'), failure('ERR_FILE', model, '"link.bin"', 'a link out of the folder'));
-  await assert.rejects(load('absent.bin'), failure('ERR_FILE', 'absent.bin', 'does not exist'));
 });
 
 test('a device is not read', { skip: process.platform === 'win32' }, async () => {

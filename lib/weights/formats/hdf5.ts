@@ -9,12 +9,12 @@ import type { Hdf5Message } from './hdf5-worker';
  * Milliseconds of silence after which the thread is ended. The library takes some 300 to load, and a dataset a few: what
  * takes that long has come into a loop, unless the machine is so busy that the process had no such time to compute.
  */
-const patience = { loading: 30_000, reading: 800 };
+const patience = { loading: 30_000, reading: 600 };
 
 /**
  * Reads an HDF5 file: Keras' weights by the names that its `weight_names` have, all datasets of others by their paths.
  * Needs the package h5wasm, the HDF5 library in WebAssembly, which runs in a thread of its own: that is ended when it
- * computes for most of a second without a word, and has no more memory than the file's size and 28 MB. `bytes` that are
+ * computes for 0.6 seconds without a word, and has no more memory than the file's size and 28 MB. `bytes` that are
  * all of their ArrayBuffer move there and are gone; others are copied.
  */
 export async function readHdf5({ bytes, file }: Source): Promise<StoredFile> {

@@ -21,8 +21,14 @@ const dtypes: Readonly<Record<number, Dtype>> = {
   16: 'BF16',
 };
 
-/** TensorProto.DataLocation.EXTERNAL. */
-const external = 1;
+/** Bytes of another file: TensorProto.external_data. */
+interface Place {
+  words: string;
+  location: string;
+  offset: number;
+  /** undefined: all that follow. */
+  length: number | undefined;
+}
 
 /** Labels of a thousand classes are some 20 kB. */
 const maxMetadata = 16 * 2 ** 20;
@@ -30,10 +36,11 @@ const maxMetadata = 16 * 2 ** 20;
 /**
  * Reads an ONNX model: its initialisers and constants, its graph and its `metadata_props`. Field numbers are those of
  * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Tensors are views of the file's bytes wherever these lie so.
- * Subgraphs are not read, and no other file is: weights beside the model are an error that says so.
+ * Subgraphs are not read. Files beside the model are if `externalData` is set, for initialisers that lie there.
  */
-export async function readOnnx({ bytes, file: name }: Source): Promise<StoredFile> {
-  const file = new ProtobufFile(name);
+export async function readOnnx(source: Source): Promise<StoredFile> {
+  const { bytes } = source;
+  const file = new ProtobufFile(source.file);
   const metadata: Record<string, string> = Object.create(null);
   const graphs: Uint8Array[] = [];
   file.read(bytes, 'ModelProto', {
@@ -49,7 +56,8 @@ export async function readOnnx({ bytes, file: name }: Source): Promise<StoredFil
   });
   if (graphs.length !== 1) throw file.malformed(`an ONNX model has one graph, this file has ${graphs.length}`);
 
-  const tensors = new Map<string, StoredTensor>();
+  const found = new Map<string, StoredTensor | (() => Promise<StoredTensor>)>();
+  const external = siblings(file, source);
   const operators: StoredOperator[] = [];
   const declared: StoredInput[] = [];
   const outputs: string[] = [];
@@ -60,9 +68,9 @@ export async function readOnnx({ bytes, file: name }: Source): Promise<StoredFil
     5: (field) => {
       const initialiser = field.bytes();
       parts.push(() => {
-        const { name, tensor } = readTensor(file, initialiser);
-        if (tensors.has(name)) throw file.malformed(`two initialisers are called ${quote(name)}`);
-        tensors.set(name, tensor);
+        const { name, values, tensor } = readTensor(file, initialiser);
+        if (found.has(name)) throw file.malformed(`two initialisers are called ${quote(name)}`);
+        found.set(name, values instanceof Uint8Array ? tensor(values) : () => external(values).then(tensor));
       });
     },
     11: (field) => declared.push(readValueInfo(file, field.bytes())),
@@ -73,6 +81,8 @@ export async function readOnnx({ bytes, file: name }: Source): Promise<StoredFil
   });
   for (const node of nodes) parts.push(() => operators.push(readNode(file, node)));
   await inTurns(parts.length, (index) => parts[index]!());
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, tensor] of found) tensors.set(name, typeof tensor === 'function' ? await tensor() : tensor);
 
   // Files of IR version 3 and before declare initialisers as inputs, too.
   const inputs = declared.filter((input) => !tensors.has(input.name));
@@ -113,7 +123,11 @@ function readAttribute(
     2: (field) => (value = field.float()),
     3: (field) => (value = field.integer()),
     4: (field) => (value = field.text()),
-    5: (field) => (value = readTensor(file, field.bytes()).tensor),
+    5: (field) => {
+      const { values, tensor, words } = readTensor(file, field.bytes());
+      if (!(values instanceof Uint8Array)) throw file.malformed(`${words} is a constant in another file`);
+      value = tensor(values);
+    },
     7: (field) => {
       isList = true;
       const block = field.block();
@@ -158,7 +172,11 @@ function readValueInfo(file: ProtobufFile, bytes: Uint8Array): StoredInput {
   return shape ? { name, shape } : { name };
 }
 
-function readTensor(file: ProtobufFile, bytes: Uint8Array): { name: string; tensor: StoredTensor } {
+/** A tensor whose values are in the file, or are to be had elsewhere: `tensor()` makes it of them. */
+function readTensor(
+  file: ProtobufFile,
+  bytes: Uint8Array,
+): { name: string; words: string; values: Uint8Array | Place; tensor: (values: Uint8Array) => StoredTensor } {
   let [name, type, isExternal] = ['', 0, false];
   const sides: bigint[] = [];
   let raw: Uint8Array | undefined;
@@ -166,6 +184,7 @@ function readTensor(file: ProtobufFile, bytes: Uint8Array): { name: string; tens
   const doubles: Uint8Array[] = [];
   const packed: Uint8Array[] = [];
   const longs: bigint[] = [];
+  const place = new Map<string, string>();
   file.read(bytes, 'TensorProto', {
     1: (field) => field.integers().forEach((side) => sides.push(side)),
     2: (field) => (type = field.integer()),
@@ -175,26 +194,63 @@ function readTensor(file: ProtobufFile, bytes: Uint8Array): { name: string; tens
     8: (field) => (name = field.text()),
     9: (field) => (raw = field.bytes()),
     10: (field) => doubles.push(field.block()),
-    13: () => (isExternal = true),
-    14: (field) => (isExternal ||= field.integer() === external),
+    13: (field) => {
+      isExternal = true;
+      let [key, value] = ['', ''];
+      file.read(field.bytes(), 'external_data', {
+        1: (text) => (key = text.text()),
+        2: (text) => (value = text.text()),
+      });
+      place.set(key, value);
+    },
+    // TensorProto.DataLocation.EXTERNAL.
+    14: (field) => (isExternal ||= field.integer() === 1),
   });
   const words = `tensor ${quote(name)}`;
-  if (isExternal) {
-    throw file.malformed(
-      `${words} is in another file (external data), which is never opened: save the model as one file, ` +
-        'onnx.save(onnx.load(path), path, save_as_external_data=False)',
-    );
-  }
   const dtype = dtypes[type];
   if (!dtype) throw file.malformed(`${words} has data type ${type} of ONNX, which weights do not have`);
-  const values = (): Uint8Array => {
+  const values = (): Uint8Array | Place => {
+    if (isExternal) return readPlace(file, place, words);
     if (raw) return raw;
     if (dtype === 'F32') return joined(file, floats);
     if (dtype === 'F64') return joined(file, doubles);
     if (dtype === 'I64') return longBytes(file, longs);
     return packedBytes(file, joined(file, packed), dtype, words);
   };
-  return { name, tensor: checkedTensor(file, name, dtype, sides, values()) };
+  return { name, words, values: values(), tensor: (values) => checkedTensor(file, name, dtype, sides, values) };
+}
+
+function readPlace(file: ProtobufFile, place: ReadonlyMap<string, string>, words: string): Place {
+  const [location, offset = '0', length] = ['location', 'offset', 'length'].map((key) => place.get(key));
+  const number = (text: string) => {
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw file.malformed(`${words}: ${quote(text)} is no place of external data`);
+  };
+  if (location === undefined) throw file.malformed(`${words} is external data of no file`);
+  return { words, location, offset: number(offset), length: length === undefined ? undefined : number(length) };
+}
+
+/** What gives the bytes of places. Each file is read once, and the tensors are views of it. */
+function siblings(file: ProtobufFile, { externalData, sibling }: Source): (place: Place) => Promise<Uint8Array> {
+  const read = new Map<string, Uint8Array>();
+  return async ({ words, location, offset, length }) => {
+    if (!externalData) {
+      throw file.malformed(
+        `${words} is in another file (external data), ${quote(location)}, which is not opened unasked: set the option ` +
+          'externalData (shufflenet convert --external-data) or save the model as one file',
+      );
+    }
+    if (!sibling) throw file.malformed(`was given as bytes, but ${words} is in ${quote(location)}: pass its path`);
+    const bytes = read.get(location) ?? (await sibling(location));
+    read.set(location, bytes);
+    const end = length === undefined ? bytes.length : offset + length;
+    if (!(offset <= end && end <= bytes.length)) {
+      throw file.malformed(
+        `${words}: bytes ${offset} to ${end} of ${quote(location)}, which has ${bytes.length}: is it truncated?`,
+      );
+    }
+    return bytes.subarray(offset, end);
+  };
 }
 
 function longBytes(file: ProtobufFile, values: bigint[]): Uint8Array {

@@ -28,6 +28,21 @@ const node = (type: string, inputs: string[], output: string): Message => [
   [4, type],
 ];
 const value = (name: string): Message => [[1, name]];
+/** The tensor w, two floats, in another file. */
+const elsewhere = (place: [key: string, value: string][]): Message =>
+  tensor(
+    'w',
+    [1, 2],
+    [2, 1],
+    ...place.map(([key, value]): Message[number] => [
+      13,
+      [
+        [1, key],
+        [2, value],
+      ],
+    ]),
+    [14, 1],
+  );
 
 describe('an ONNX model', () => {
   it('has its tensors in any encoding of them', async () => {
@@ -77,29 +92,7 @@ describe('an ONNX model', () => {
     [9, float32([1])],
   ];
   const refused: [string, Message | Uint8Array, ...string[]][] = [
-    ...['../../etc/passwd', '/etc/passwd', 'weights.bin'].map((location): [string, Message, string, string] => [
-      `keeps a tensor in ${location}`,
-      [
-        [
-          5,
-          tensor(
-            'w',
-            [1, 1],
-            [2, 1],
-            [
-              13,
-              [
-                [1, 'location'],
-                [2, location],
-              ],
-            ],
-            [14, 1],
-          ),
-        ],
-      ],
-      '"w"',
-      'external data',
-    ]),
+    ['keeps a tensor in another file', [[5, elsewhere([['location', 'w.bin']])]], '"w"', 'external data', 'w.bin'],
     ['says so without a place', [[5, tensor('w', [1, 1], [2, 1], [14, 1])]], '"w"', 'external data'],
     [
       'has two tensors of a name',
@@ -172,6 +165,39 @@ describe('an ONNX model', () => {
       await assert.rejects(read(bytes), failure('ERR_WEIGHTS_FORMAT', 'x.onnx', ...parts));
     });
   }
+
+  it('may have tensors in other files where that is allowed', async () => {
+    const opened: string[] = [];
+    const give = (place: [string, string][], allowed = true) =>
+      readStored({
+        file: 'x.onnx',
+        bytes: onnx([[5, elsewhere([['location', 'w.bin'], ...place])]]),
+        externalData: allowed,
+        sibling: async (name) => {
+          opened.push(name);
+          return new Uint8Array(float32([1, 2, 3, 4]));
+        },
+      });
+    // biome-ignore format: a list
+    for (const [place, ...values] of [
+      [[['offset', '4'], ['length', '8']], 2, 3],
+      [[['length', '8'], ['checksum', 'any']], 1, 2],
+      [[['offset', '8']], 3, 4],
+    ] as [[string, string][], number, number][]) {
+      const { tensors } = await give(place);
+      assert.deepEqual(tensors.get('w'), { dtype: 'F32', shape: [2], bytes: new Uint8Array(float32(values)) });
+    }
+    assert.deepEqual(opened, ['w.bin', 'w.bin', 'w.bin']);
+    // biome-ignore format: a list
+    const wrong: [string, string][][] = [
+      [], [['offset', '12']], [['offset', '17']], [['length', '4']], [['offset', '-4']], [['offset', '4'], ['length', 'x']],
+      [['offset', '9007199254740993'], ['length', '8']], [['offset', '999999999999999']],
+    ];
+    for (const place of wrong) await assert.rejects(give(place), failure('ERR_WEIGHTS_FORMAT', 'x.onnx', '"w"'));
+    opened.length = 0;
+    await assert.rejects(give([['offset', '8']], false), failure('ERR_WEIGHTS_FORMAT', 'externalData'));
+    assert.deepEqual(opened, []);
+  });
 
   it('without a graph, or with two, is refused', async () => {
     await assert.rejects(

@@ -64,6 +64,29 @@ describe('files that carry their graph', () => {
   }
 });
 
+describe('an ONNX model with its tensors in another file', () => {
+  const file = path.join(folder, 'external/chenhang98.onnx');
+
+  it('gives the same bits as in one, where that is allowed', async () => {
+    const [one, two] = [path.join(folder, 'chenhang98.onnx'), await convertWeights(file, { externalData: true })];
+    assert.equal(digest(await logits(two, 'chenhang98.onnx')), digest(await logits(one, 'chenhang98.onnx')));
+  });
+
+  it('is refused otherwise, and as bytes alone', async () => {
+    await assert.rejects(
+      loadWeights(file),
+      failure('ERR_WEIGHTS_FORMAT', file, 'chenhang98.onnx.data', 'externalData'),
+    );
+    const bytes = bytesOf('external/chenhang98.onnx');
+    const options = { externalData: true };
+    await assert.rejects(loadWeights(bytes, options), failure('ERR_WEIGHTS_FORMAT', '<bytes>', 'pass its path'));
+    await assert.rejects(
+      convertWeights(file, { externalData: 'yes' as unknown as boolean }),
+      failure('ERR_OPTION', 'externalData', 'true or false'),
+    );
+  });
+});
+
 /** The paper's values of fields that say nothing of which tensors there are, and do not change their shapes. */
 function changes(variant: Partial<Variant>): Partial<Variant> {
   const tensors = ['batchNorm', 'stemBias', 'convBias', 'fcBias', 'bottleneck', 'firstUnitGconv1'];

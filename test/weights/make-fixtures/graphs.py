@@ -235,6 +235,14 @@ def main():
     export('jaxony', JaxonySoftmax, 11, folded=True)
     export('mmpretrain', families.Mmpretrain, 17, folded=True, axes={0: 'n', 2: 'h', 3: 'w'})
     export('chenhang98', families.Cifar, 16, folded=True, side=32)
+    (FOLDER / 'external').mkdir(exist_ok=True)
+    onnx.save(
+        onnx.load(FOLDER / 'chenhang98.onnx'),
+        FOLDER / 'external/chenhang98.onnx',
+        save_as_external_data=True,
+        location='chenhang98.onnx.data',
+        size_threshold=0,
+    )
     modernise('chenhang98')
 
     net = prepare(Zoo(), SIDE, seed=1)
