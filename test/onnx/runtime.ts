@@ -15,9 +15,9 @@ interface Session {
   readonly inputMetadata: readonly Side[];
   readonly outputMetadata: readonly Side[];
   run(
-    inputs: { input: unknown },
+    inputs: Record<string, unknown>,
     options: typeof quiet,
-  ): Promise<{ logits: { data: Float32Array; dims: readonly number[] } }>;
+  ): Promise<Record<string, { data: Float32Array; dims: readonly number[] }>>;
   release(): Promise<void>;
 }
 
@@ -47,9 +47,11 @@ export class Peer {
     });
   }
 
-  async run({ data, shape }: Tensor): Promise<Tensor> {
-    const { logits } = await this.session.run({ input: new onnxruntime.Tensor('float32', data, shape) }, quiet);
-    return { data: logits.data, shape: [...logits.dims] };
+  async run({ data, shape }: Tensor, output = 'logits'): Promise<Tensor> {
+    const { name } = this.session.inputMetadata[0]!;
+    const outputs = await this.session.run({ [name]: new onnxruntime.Tensor('float32', data, shape) }, quiet);
+    const { data: values, dims } = outputs[output]!;
+    return { data: values, shape: [...dims] };
   }
 
   close(): Promise<void> {

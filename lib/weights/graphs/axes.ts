@@ -49,11 +49,27 @@ export function reshapeAxes(axes: Axes, shape: readonly number[]): Axes | undefi
   return left.length === 0 ? dimensions : undefined;
 }
 
-/** Dimension i of the result is dimension order[i]; undefined where `order` is not one. */
-export function transposeAxes(axes: Axes, order: readonly number[]): Axes | undefined {
+/** Entry i of the result is entry order[i]; undefined where `order` is not one of all entries. */
+export function transposed<T>(entries: readonly T[], order: readonly number[]): T[] | undefined {
   const sorted = [...order].sort((a, b) => a - b);
-  if (order.length !== axes.length || sorted.some((from, index) => from !== index)) return undefined;
-  return order.map((from) => axes[from]!);
+  if (order.length !== entries.length || sorted.some((from, index) => from !== index)) return undefined;
+  return order.map((from) => entries[from]!);
+}
+
+/**
+ * Which of a shape's axes the dimensions are, where each of them is a whole one and only axes of 1 are missing; else
+ * undefined.
+ */
+export function axesOrder(axes: Axes, shape: readonly number[]): number[] | undefined {
+  const order = axes.map(([first, ...more]) => {
+    if (!first) return -1;
+    return more.length === 0 && first.size === shape[first.axis] ? first.axis : NaN;
+  });
+  // Which of the dimensions of 1 is which does not matter.
+  const single = shape.flatMap((side, axis) => (side === 1 ? [axis] : []));
+  const known = order.map((axis) => (axis === -1 ? (single.shift() ?? NaN) : axis));
+  const missing = shape.filter((side, axis) => side !== 1 && !known.includes(axis));
+  return missing.length === 0 && !known.some(Number.isNaN) ? known : undefined;
 }
 
 /** Steps that go on where the next ones are through are one. */

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ShuffleNetError } from '../../errors';
 import type { Graph, Layer, Padding } from '../../network/layers';
 import { windowCount, type Shape } from '../../network/shapes';
 import { formatShape, quote } from '../json';
 import type { PlacedTensor } from '../families/family';
+import { numbersOf } from './numbers';
 
 /** A stored graph in the words of lib/network/layers.ts. Layers have the names of the file's operators. */
 export interface ImportedGraph extends Graph {
@@ -16,6 +18,16 @@ export interface Placing {
   stride: number;
   padding: Padding;
 }
+
+/** Channels begin, begin + step, ... of a layer. */
+interface Part {
+  of: number;
+  begin: number;
+  step: number;
+}
+
+/** Of a batch norm that a file has as factors and summands. */
+const usualEpsilon = 1e-5;
 
 /** A network's sixteen shuffles take some thousand, or as many as they have channels. */
 const maxNumbers = 1_000_000;
@@ -35,6 +47,8 @@ export class GraphBuilder {
   private readonly pooled = new Set<number>();
   /** Global pools that windows as large as the plane make, with these windows. */
   private readonly windows = new Map<number, Layer>();
+  /** By the input layers that stand for them. */
+  private readonly parts = new Map<number, Part>();
 
   constructor(private readonly file: string) {}
 
@@ -42,7 +56,7 @@ export class GraphBuilder {
     return new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${this.file}: ${operator}: ${words}`);
   }
 
-  /** Counts numbers that shapes are computed with: a few bytes of a file could ask for any time and memory. */
+  /** Counts numbers that shapes and orders of channels are computed with: a few bytes of a file could ask for any time and memory. */
   spend(operator: string, numbers: number): void {
     this.numbersLeft -= numbers;
     if (!(this.numbersLeft >= 0)) throw this.fail(operator, `computes shapes with more than ${maxNumbers} numbers`);
@@ -103,7 +117,7 @@ export class GraphBuilder {
     if (weight.shape.length !== 2 || inFeatures !== channels || outFeatures < 1) {
       throw this.fail(name, `weights ${formatShape(weight.shape)} do not suit ${channels} channels`);
     }
-    const layer = this.push(
+    return this.push(
       {
         name,
         op: 'fullyConnected',
@@ -114,20 +128,16 @@ export class GraphBuilder {
       },
       { channels: outFeatures, height: 1, width: 1 },
     );
-    this.pooled.add(layer);
-    return layer;
   }
 
-  /** The same convolution or classifier with a bias that comes in an operator of its own. */
-  addBias(name: string, layer: number, bias: PlacedTensor): number {
+  /** The same convolution or classifier with a bias that comes in an operator of its own, if it can have one. */
+  addBias(name: string, layer: number, bias: PlacedTensor): number | undefined {
     const known = this.layers[layer]!;
-    if ((known.op !== 'conv' && known.op !== 'fullyConnected') || known.bias !== undefined) {
-      throw this.fail(name, `adds a constant behind ${known.name}, which has a bias already or cannot have one`);
-    }
     const { channels } = this.shape(layer);
-    const made = this.push({ ...known, bias: this.perChannel(name, bias, channels) }, this.shape(layer));
-    if (this.pooled.has(layer)) this.pooled.add(made);
-    return made;
+    const can = (known.op === 'conv' || known.op === 'fullyConnected') && known.bias === undefined;
+    // A single value for all channels is none.
+    if (!can || !bias.shape.includes(channels)) return undefined;
+    return this.push({ ...known, bias: this.perChannel(name, bias, channels) }, this.shape(layer));
   }
 
   batchNorm(
@@ -146,7 +156,7 @@ export class GraphBuilder {
         // Files have a float; who wrote it meant a decimal.
         epsilon: Number(epsilon.toPrecision(7)),
         ...(tensors.gamma && { gamma: keep(tensors.gamma) }),
-        beta: keep(tensors.beta ?? zeros(channels)),
+        beta: keep(tensors.beta ?? float32('no beta', Array<number>(channels).fill(0))),
         mean: keep(tensors.mean),
         variance: keep(tensors.variance),
       },
@@ -156,6 +166,73 @@ export class GraphBuilder {
 
   relu(name: string, input: number): number {
     return this.push({ name, op: 'relu', input }, this.shape(input));
+  }
+
+  /** y = x * factor + summand by channels, where only a batch norm or what precedes one can be: it becomes part of that. */
+  affine(name: string, layer: number, factors: readonly number[], summands: readonly number[]): number {
+    const known = this.layers[layer]!;
+    const { channels } = this.shape(layer);
+    this.spend(name, 4 * channels);
+    const tensor = (values: readonly number[]) => float32(name, values);
+    if (known.op === 'conv') {
+      return this.batchNorm(name, layer, usualEpsilon, {
+        gamma: tensor(factors),
+        beta: tensor(summands),
+        mean: tensor(factors.map(() => 0)),
+        variance: tensor(factors.map(() => 1 - usualEpsilon)),
+      });
+    }
+    if (known.op !== 'batchNorm') {
+      const image = known.op === 'input' ? ': feed the network images that are normalised already' : '';
+      throw this.fail(name, `scales or shifts ${known.name}, expected a convolution or batch norm${image}`);
+    }
+    const valuesOf = (own: string | undefined, absent: number) => {
+      if (own === undefined) return factors.map(() => absent);
+      const { values } = numbersOf(this.tensors.get(own)!) ?? {};
+      if (values) return values;
+      throw this.fail(name, `scales or shifts ${known.name}, whose tensors are of no usual kind`);
+    };
+    const gamma = valuesOf(known.gamma, 1).map((value, i) => value * factors[i]!);
+    const beta = valuesOf(known.beta, 0).map((value, i) => value * factors[i]! + summands[i]!);
+    const keep = (values: readonly number[]) => this.perChannel(name, tensor(values), channels);
+    return this.push({ ...known, gamma: keep(gamma), beta: keep(beta) }, this.shape(layer));
+  }
+
+  sigmoid(name: string, input: number): number {
+    if (!this.pooled.has(input)) throw this.fail(name, 'expected a global pool before it');
+    return this.push({ name, op: 'sigmoid', input }, this.shape(input));
+  }
+
+  /** A plane by the factors of its channels. */
+  scale(name: string, a: number, b: number): number {
+    const [plane, factor] = this.pooled.has(a) ? [b, a] : [a, b];
+    const [x, y] = [this.shape(plane), this.shape(factor)];
+    if (!this.pooled.has(factor) || this.pooled.has(plane) || x.channels !== y.channels) {
+      throw this.fail(name, `cannot multiply ${words(x)} and ${words(y)}, expected planes and one factor for each`);
+    }
+    return this.push({ name, op: 'scale', inputs: [plane, factor] }, x);
+  }
+
+  /** All channels in another order, which has to be a shuffle: channel i is what channel order[i] was. */
+  reorder(name: string, input: number, order: readonly number[]): number {
+    const { channels } = this.shape(input);
+    // The second one was the first of the second group.
+    const step = order[1] ?? 1;
+    const groups = step === 1 ? 1 : channels / step;
+    const shuffled = (to: number) => (to % groups) * (channels / groups) + Math.floor(to / groups);
+    if (!Number.isInteger(groups) || order.length !== channels || order.some((from, to) => from !== shuffled(to))) {
+      throw this.fail(name, `expected all ${channels} channels in an order that shuffles them`);
+    }
+    return this.shuffle(name, input, groups);
+  }
+
+  /** Some of the channels, to be convolved each for itself and joined again. */
+  part(name: string, of: number, begin: number, channels: number, step = 1): number {
+    const whole = this.shape(of);
+    if (begin === 0 && channels === whole.channels && step === 1) return of;
+    const part = this.push({ name, op: 'input', channels }, { ...whole, channels });
+    this.parts.set(part, { of, begin, step });
+    return part;
   }
 
   /** Itself where the shuffle leaves everything in its place. */
@@ -189,12 +266,8 @@ export class GraphBuilder {
 
   globalPool(name: string, input: number, mode: 'avg' | 'max'): number {
     if (this.pooled.has(input)) return input;
-    const layer = this.push(
-      { name, op: 'globalPool', input, mode },
-      { channels: this.shape(input).channels, height: 1, width: 1 },
-    );
-    this.pooled.add(layer);
-    return layer;
+    const { channels } = this.shape(input);
+    return this.push({ name, op: 'globalPool', input, mode }, { channels, height: 1, width: 1 });
   }
 
   add(name: string, a: number, b: number): number {
@@ -206,11 +279,63 @@ export class GraphBuilder {
     return this.push({ name, op: 'add', inputs: a < b ? [a, b] : [b, a] }, x);
   }
 
-  concat(name: string, a: number, b: number): number {
+  /** Two values; or all parts of one, or what convolutions make of them: its groups. */
+  concat(name: string, inputs: readonly number[]): number {
+    const whole = this.ofParts(name, inputs);
+    if (whole !== undefined) return whole;
+    const [a, b, ...more] = inputs;
+    if (a === undefined || b === undefined || more.length > 0) {
+      throw this.fail(name, `joins ${inputs.length} values, expected two, or groups of channels`);
+    }
     const [x, y] = [this.shape(a), this.shape(b)];
     if (x.height !== y.height || x.width !== y.width) throw this.fail(name, `cannot join ${words(x)} and ${words(y)}`);
     for (const input of [a, b]) this.layers[input] = this.windows.get(input) ?? this.layers[input]!;
     return this.push({ name, op: 'concat', inputs: [a, b] }, { ...x, channels: x.channels + y.channels });
+  }
+
+  private ofParts(name: string, inputs: readonly number[]): number | undefined {
+    const layers = inputs.map((input) => this.layers[input]!);
+    const convs = layers.filter((layer) => layer.op === 'conv');
+    const [first] = convs;
+    const sources = first ? convs.map(({ input }) => input) : inputs;
+    const parts = sources.map((input) => ({ ...this.parts.get(input), channels: this.shape(input).channels }));
+    const { of } = parts[0] ?? {};
+    if (of === undefined || parts.length !== inputs.length || parts.some((part) => part.of !== of)) return undefined;
+    const all = this.shape(of).channels;
+    this.spend(name, all);
+    // Parts that overlap could be any number.
+    if (parts.reduce((sum, { channels }) => sum + channels, 0) !== all) {
+      throw this.fail(name, `joins parts of ${this.layers[of]!.name} that are not all ${all} channels`);
+    }
+    const order = parts.flatMap(({ begin = 0, step = 1, channels }) =>
+      Array.from({ length: channels }, (_, i) => begin + i * step),
+    );
+    if (!first) return this.reorder(name, of, order);
+
+    const alike = ({ name: _, input, weight, bias, ...geometry }: typeof first) => ({
+      ...geometry,
+      channels: this.shape(input).channels,
+      axes: this.tensors.get(weight)!.axes,
+      bias: bias !== undefined,
+    });
+    if (order.some((from, to) => from !== to) || !convs.every((conv) => isDeepStrictEqual(alike(conv), alike(first)))) {
+      throw this.fail(name, 'joins convolutions of parts that are not the groups of one convolution');
+    }
+    const joined = (names: string[]): PlacedTensor => {
+      const tensors = names.map((own) => this.tensors.get(own)!);
+      const [{ shape }] = tensors as [PlacedTensor];
+      const parts = tensors.flatMap((tensor) => tensor.parts);
+      return { ...tensors[0]!, shape: [shape[0]! * names.length, ...shape.slice(1)], parts };
+    };
+    const biases = convs.flatMap(({ bias }) => bias ?? []);
+    const { stride, padding, groups } = first;
+    return this.conv(
+      first.name,
+      of,
+      joined(convs.map(({ weight }) => weight)),
+      biases.length > 0 ? joined(biases) : undefined,
+      { stride, padding, groups: groups * convs.length },
+    );
   }
 
   finish(output: number): ImportedGraph {
@@ -243,9 +368,12 @@ export class GraphBuilder {
     return name;
   }
 
+  /** What is made of pooled values alone is one. */
   private push(layer: Layer, shape: Shape): number {
     this.shapes.push(shape);
-    return this.layers.push(layer) - 1;
+    const index = this.layers.push(layer) - 1;
+    if (layer.op === 'globalPool' || ('input' in layer && this.pooled.has(layer.input))) this.pooled.add(index);
+    return index;
   }
 }
 
@@ -259,7 +387,7 @@ function words({ channels, height, width }: Shape): string {
   return `${channels} planes of ${height}x${width}`;
 }
 
-function zeros(channels: number): PlacedTensor {
-  const shape = [channels];
-  return { from: 'no beta', shape, parts: [{ dtype: 'F32', shape, bytes: new Uint8Array(4 * channels) }] };
+function float32(from: string, values: readonly number[]): PlacedTensor {
+  const shape = [values.length];
+  return { from, shape, parts: [{ dtype: 'F32', shape, bytes: new Uint8Array(Float32Array.from(values).buffer) }] };
 }

@@ -81,7 +81,7 @@ function layerOf(layer: CaffeLayer): Blob | undefined {
       if (layer.bottoms.length !== 2 || layer.number('axis', layer.number('concat_dim', 1)) !== 1) {
         throw layer.fail('expected two values to join, by channels');
       }
-      return { layer: builder.concat(name, layer.input(0), layer.input(1)) };
+      return { layer: builder.concat(name, [layer.input(0), layer.input(1)]) };
     case 'Eltwise':
       if (
         layer.bottoms.length !== 2 ||

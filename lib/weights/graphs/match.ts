@@ -26,7 +26,8 @@ export function matchNetwork(
   const refuse = (detail: string, options?: { cause: unknown }) =>
     new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${file}: the graph is not ShuffleNet V1's: ${detail}`, options);
   const walk = new Walk(graph);
-  const { convs, fc } = walk;
+  const { convs, fc, excitations } = walk;
+  if (walk.torn) throw refuse(`${walk.torn.name} takes some of the channels, which no convolution and join follow`);
   const counts = stageUnits.map((count) => (convs.length === 25 ? count / 2 : count));
   if ((convs.length !== 49 && convs.length !== 25) || !fc) {
     const classifier = fc ? '' : ', and no classifier behind a global pool';
@@ -35,15 +36,16 @@ export function matchNetwork(
     );
   }
   if (walk.size > maxLayers) throw refuse(`${walk.size} layers, expected at most ${maxLayers}`);
-  const names = ['conv1'];
-  counts.forEach((count, stage) => {
-    for (let unit = 0; unit < count; unit++) {
-      for (const conv of ['gconv1', 'dwconv', 'gconv2']) names.push(`stage${stage + 2}.${unit}.${conv}`);
-    }
-  });
+  const units = counts.flatMap((count, stage) =>
+    Array.from({ length: count }, (_, unit) => `stage${stage + 2}.${unit}`),
+  );
+  const namesOf = (...layers: string[]) => units.flatMap((unit) => layers.map((layer) => `${unit}.${layer}`));
 
   const shapes = new Map<string, PlacedTensor>();
-  convs.forEach((index, i) => walk.placeAll(names[i]!, index, graph.tensors, shapes));
+  const place = (layers: number[], names: string[]) =>
+    layers.forEach((index, i) => walk.placeAll(names[i]!, index, graph.tensors, shapes));
+  place(convs, ['conv1', ...namesOf('gconv1', 'dwconv', 'gconv2')]);
+  if (excitations.length === 2 * units.length) place(excitations, namesOf('se.fc1', 'se.fc2'));
   walk.placeAll('fc', graph.layers.indexOf(fc), graph.tensors, shapes);
   let network: NetworkOptions;
   let expected: Graph;
@@ -69,6 +71,10 @@ export function matchNetwork(
 class Walk {
   readonly convs: number[] = [];
   readonly fc: Extract<Layer, { op: 'fullyConnected' }> | undefined;
+  /** Fully connected layers before it. */
+  readonly excitations: number[] = [];
+  /** A part of a layer's channels that is still one. */
+  readonly torn: Layer | undefined;
   /** Layers that lead to the output. */
   readonly size: number;
   private readonly live: boolean[];
@@ -84,8 +90,11 @@ class Walk {
       for (const input of inputsOf(graph.layers[index]!)) this.live[input] = true;
     }
     graph.layers.forEach((layer, index) => {
-      if (this.live[index] && layer.op === 'conv') this.convs.push(index);
+      if (!this.live[index]) return;
+      if (layer.op === 'conv') this.convs.push(index);
+      if (layer.op === 'fullyConnected' && index !== graph.output) this.excitations.push(index);
     });
+    this.torn = graph.layers.find((layer, index) => index > 0 && this.live[index] && layer.op === 'input');
     this.size = this.live.filter(Boolean).length;
     const last = graph.layers[graph.output]!;
     this.fc = last.op === 'fullyConnected' ? last : undefined;
@@ -191,14 +200,15 @@ class Walk {
   private convBefore(index: number): number {
     for (let at = index; ; ) {
       const layer = this.layers[at]!;
-      if (layer.op !== 'batchNorm' && layer.op !== 'relu' && layer.op !== 'shuffle') return at;
-      at = layer.input;
+      if (layer.op === 'scale') at = layer.inputs[0];
+      else if (layer.op === 'batchNorm' || layer.op === 'relu' || layer.op === 'shuffle') at = layer.input;
+      else return at;
     }
   }
 
   private globalPool(): Partial<Variant> {
-    const pool = this.first('globalPool');
-    return pool ? { globalPool: pool.mode } : {};
+    const pool = this.fc && this.layers[this.fc.input];
+    return pool?.op === 'globalPool' ? { globalPool: pool.mode } : {};
   }
 
   /** How the first concatenation is made. */

@@ -4,7 +4,7 @@ import type { Shape } from '../../network/shapes';
 import type { PlacedTensor } from '../families/family';
 import { formatShape, quote } from '../json';
 import type { StoredFile, StoredGraph, StoredInput, StoredOperator, StoredTensor } from '../stored';
-import { axesShape, isVector, reshapeAxes, shuffleGroups, transposeAxes, wholeAxes, type Axes } from './axes';
+import { axesOrder, axesShape, isVector, reshapeAxes, shuffleGroups, transposed, wholeAxes, type Axes } from './axes';
 import { GraphBuilder, type ImportedGraph, type Placing } from './builder';
 import {
   elementwise,
@@ -34,6 +34,8 @@ interface Activation {
   padding?: { begin: number; end: number };
   /** Probabilities, no longer logits. */
   softmax?: boolean;
+  /** One value for each channel, repeated for a whole plane, with which only a product can be made. */
+  expanded?: boolean;
 }
 
 /** Thrown where the value is needed: what does not lead to the logits may be anything. */
@@ -66,14 +68,12 @@ export function importOnnx({ tensors, graph }: StoredFile & { graph: StoredGraph
     values.set(name, { kind: 'failed', error: builder.fail(`input ${quote(name)}`, 'expected one input, the image') });
   }
   for (const operator of graph.operators) {
-    const result = evaluate(new Operation(operator, values, builder));
+    const results = evaluate(new Operation(operator, values, builder));
     operator.outputs.forEach((output, index) => {
-      // Further outputs are masks and statistics of training.
-      if (index === 0) values.set(output, result);
-      else if (output !== '') {
-        const words = `expected nothing to use output ${index} (${quote(output)})`;
-        values.set(output, { kind: 'failed', error: builder.fail(nameOf(operator), words) });
-      }
+      // Masks and statistics of training.
+      const words = `expected nothing to use output ${index} (${quote(output)})`;
+      const unused = (): Failed => ({ kind: 'failed', error: builder.fail(nameOf(operator), words) });
+      if (output !== '') values.set(output, Array.isArray(results) ? (results[index] ?? unused()) : results);
     });
   }
   const found = graph.outputs.map((name) => values.get(name)).filter((value) => value !== undefined);
@@ -86,11 +86,12 @@ export function importOnnx({ tensors, graph }: StoredFile & { graph: StoredGraph
   return builder.finish(output.layer);
 }
 
-function evaluate(operation: Operation): Value | Failed {
+/** Of all outputs, or of the first ones. */
+function evaluate(operation: Operation): Value[] | Failed {
   const handler = handlers.get(operation.type);
   try {
     if (!handler) throw operation.fail('this kind of operator is not part of any ShuffleNet V1');
-    return handler(operation);
+    return [handler(operation)].flat();
   } catch (error) {
     if (error instanceof ShuffleNetError) return { kind: 'failed', error };
     throw error;
@@ -144,6 +145,10 @@ class Operation {
     return this.operator.inputs.length;
   }
 
+  get outputCount(): number {
+    return this.operator.outputs.length;
+  }
+
   has(index: number): boolean {
     return (this.operator.inputs[index] ?? '') !== '';
   }
@@ -179,11 +184,34 @@ class Operation {
     return this.has(index) ? this.constant(index) : undefined;
   }
 
-  activation(index: number): Activation {
+  activation(index: number, allowExpanded = false): Activation {
     const value = this.value(index);
     if (value.kind !== 'activation') throw this.fail(`input ${index} has to be computed from the image`);
     if (value.softmax) throw this.fail('expected nothing behind the softmax');
+    if (value.expanded && !allowExpanded) throw this.fail('expected only a product behind what is expanded');
     return value;
+  }
+
+  /** The layer whose value the input is, and in what order: 0 to 3 for N, C, H, W. For what orders do not matter to. */
+  ordered(index: number, allowExpanded = false): { layer: number; order: readonly number[] } {
+    const { layer, axes, padding } = this.activation(index, allowExpanded);
+    const order = padding ? undefined : axesOrder(axes, this.shape4(layer));
+    return order ? { layer, order } : { layer: this.plane(index), order: [0, 1, 2, 3] };
+  }
+
+  /** All inputs in the same order. */
+  allOrdered(allowExpanded = false): { layers: number[]; order: readonly number[] } {
+    const inputs = Array.from({ length: this.inputCount }, (_, index) => this.ordered(index, allowExpanded));
+    const order = inputs[0]?.order ?? [];
+    if (inputs.some((input) => input.order.join() !== order.join())) {
+      throw this.fail('has inputs whose dimensions are in different orders');
+    }
+    return { layers: inputs.map(({ layer }) => layer), order };
+  }
+
+  /** `axis` as it is counted from the end, too: 0 to 3 for N, C, H, W. */
+  axis(axis: number, order: readonly number[]): number | undefined {
+    return order[axis < 0 ? axis + order.length : axis];
   }
 
   /** The layer whose value, N, C, H, W, the input is; a shuffle becomes one. */
@@ -215,9 +243,10 @@ class Operation {
     return value.layer;
   }
 
-  /** A layer's value as it is: in four dimensions, or in two. */
-  made(layer: number, dimensions: 2 | 4 = 4): Activation {
-    return { kind: 'activation', layer, axes: wholeAxes(this.shape4(layer)).slice(0, dimensions) };
+  /** A layer's value. */
+  made(layer: number, order: readonly number[] = [0, 1, 2, 3]): Activation {
+    const axes = wholeAxes(this.shape4(layer));
+    return { kind: 'activation', layer, axes: order.map((axis) => axes[axis]!) };
   }
 
   number(name: string, absent: number): number {
@@ -242,6 +271,18 @@ class Operation {
     return this.operator.attributes.get(name);
   }
 
+  /** What is known without an image: one value for each channel of a value in this order, or one for all. */
+  byChannels(index: number, channels: number, order: readonly number[]): Constant | Numbers {
+    const value = this.value(index);
+    if (value.kind === 'activation') throw this.fail(`input ${index} has to be known without an image`);
+    const { shape } = value.kind === 'constant' ? value.tensor : value;
+    const sides = order.map((_, i) => shape[i - order.length + shape.length] ?? 1);
+    const expected = order.map((axis) => (axis === 1 ? channels : 1));
+    const one = shape.every((side) => side === 1);
+    if (shape.length <= order.length && (one || sides.join() === expected.join())) return value;
+    throw this.fail(`input ${index} ${formatShape(shape)} is not one value for each of ${channels} channels`);
+  }
+
   /** An attribute that later operator sets made an input. */
   listOrInput(name: string, index: number): number[] | undefined {
     return this.list(name) ?? (this.has(index) ? this.numbers(index).values : undefined);
@@ -257,7 +298,7 @@ class Operation {
   }
 }
 
-type Handler = (op: Operation) => Value;
+type Handler = (op: Operation) => Value | Value[];
 
 function conv(op: Operation): Value {
   const input = op.paddedPlane(0);
@@ -314,6 +355,9 @@ function windowPadding(op: Operation, { kernel, stride }: Omit<Placing, 'padding
 }
 
 function batchNorm(op: Operation): Value {
+  if (op.number('spatial', 1) !== 1 || op.number('training_mode', 0) !== 0) {
+    throw op.fail('expected spatial to be 1 and training_mode 0: export the network in evaluation mode');
+  }
   return op.made(
     op.builder.batchNorm(op.name, op.plane(0), op.number('epsilon', 1e-5), {
       gamma: op.constant(1),
@@ -325,7 +369,13 @@ function batchNorm(op: Operation): Value {
 }
 
 function relu(op: Operation): Value {
-  return op.made(op.builder.relu(op.name, op.plane(0)));
+  const { layer, order } = op.ordered(0);
+  return op.made(op.builder.relu(op.name, layer), order);
+}
+
+function sigmoid(op: Operation): Value {
+  const { layer, order } = op.ordered(0);
+  return op.made(op.builder.sigmoid(op.name, layer), order);
 }
 
 function maxPool(op: Operation): Value {
@@ -362,10 +412,12 @@ function globalPool(mode: 'avg' | 'max'): Handler {
 /** Over height and width. */
 function reduce(mode: 'avg' | 'max'): Handler {
   return (op) => {
-    const axes = (op.listOrInput('axes', 1) ?? []).map((axis) => (axis < 0 ? axis + 4 : axis)).sort();
-    if (axes.join() !== '2,3') throw op.fail(`expected axes 2 and 3, are ${formatShape(axes)}`);
-    const layer = op.builder.globalPool(op.name, op.plane(0), mode);
-    return op.made(layer, op.number('keepdims', 1) ? 4 : 2);
+    const { layer, order } = op.ordered(0);
+    const axes = op.listOrInput('axes', 1) ?? [];
+    const reduced = axes.map((axis) => op.axis(axis, order)).sort();
+    if (reduced.join() !== '2,3') throw op.fail(`expected the axes of height and width, are ${formatShape(axes)}`);
+    const left = op.number('keepdims', 1) ? order : order.filter((axis) => axis < 2);
+    return op.made(op.builder.globalPool(op.name, layer, mode), left);
   };
 }
 
@@ -373,58 +425,97 @@ function gemm(op: Operation): Value {
   if (op.number('alpha', 1) !== 1 || op.number('beta', 1) !== 1 || op.number('transA', 0) !== 0) {
     throw op.fail('alpha and beta have to be 1, and transA 0');
   }
-  const weight = op.number('transB', 0) ? op.constant(1) : transposedMatrix(op, op.constant(1));
-  return op.made(op.builder.fullyConnected(op.name, op.features(0), weight, op.optionalConstant(2)), 2);
+  const weight = op.number('transB', 0) ? op.constant(1) : turned(op, op.constant(1), [1, 0]);
+  return op.made(op.builder.fullyConnected(op.name, op.features(0), weight, op.optionalConstant(2)), [0, 1]);
 }
 
 function matMul(op: Operation): Value {
-  return op.made(
-    op.builder.fullyConnected(op.name, op.features(0), transposedMatrix(op, op.constant(1)), undefined),
-    2,
-  );
+  const weight = turned(op, op.constant(1), [1, 0]);
+  return op.made(op.builder.fullyConnected(op.name, op.features(0), weight, undefined), [0, 1]);
 }
 
-function transposedMatrix(op: Operation, { from, shape, parts, axes }: PlacedTensor): PlacedTensor {
-  const [rows, columns] = shape;
-  if (rows === undefined || columns === undefined || shape.length !== 2) {
-    throw op.fail(`${quote(from)} has to be a matrix, is ${formatShape(shape)}`);
+/** Axis i of the result is axis order[i]. */
+function turned(op: Operation, { axes, ...tensor }: PlacedTensor, order: readonly number[]): PlacedTensor {
+  const shape = transposed(tensor.shape, order);
+  const own = transposed(axes ?? tensor.shape.map((_, axis) => axis), order);
+  if (!shape || !own) {
+    const words = `${quote(tensor.from)} ${formatShape(tensor.shape)}`;
+    throw op.fail(`cannot turn ${words}, the order ${formatShape(order)} is not one of its axes`);
   }
-  const turned = { from, shape: [columns, rows], parts };
-  // Turned twice it lies as in the file.
-  return axes ? turned : { ...turned, axes: [1, 0] };
+  // Turned back it lies as in the file.
+  const asItLies = own.every((axis, index) => axis === index);
+  return { ...tensor, shape, ...(!asItLies && { axes: own }) };
 }
 
-function add(op: Operation): Value {
-  if (op.inputCount !== 2) throw op.fail(`adds ${op.inputCount} values, expected two`);
-  const [a, b] = [op.value(0), op.value(1)];
-  if (a.kind === 'activation' && b.kind === 'activation') {
-    return op.made(op.builder.add(op.name, op.plane(0), op.plane(1)));
-  }
-  if (a.kind === 'activation' && b.kind === 'constant') return addBias(op, 0, b.tensor);
-  if (b.kind === 'activation' && a.kind === 'constant') return addBias(op, 1, a.tensor);
-  return arithmetic((x, y) => x + y)(op);
-}
-
-function addBias(op: Operation, index: number, bias: PlacedTensor): Value {
-  const dimensions = op.activation(index).axes.length === 2 ? 2 : 4;
-  const layer = dimensions === 2 ? op.features(index) : op.plane(index);
-  const { channels } = op.builder.shape(layer);
-  if (bias.shape.at(dimensions === 2 ? -1 : -3) !== channels) {
-    throw op.fail(`${quote(bias.from)} ${formatShape(bias.shape)} is not one value for each of ${channels} channels`);
-  }
-  return op.made(op.builder.addBias(op.name, layer, bias), dimensions);
+/**
+ * Of numbers; of two layers, where `layers` says what their order does not matter to; or of a layer and one constant for
+ * each channel, `identity` being the number that changes nothing.
+ */
+function combined(
+  operation: (a: number, b: number) => number,
+  identity: 0 | 1,
+  layers?: 'add' | 'scale',
+): (op: Operation) => Value {
+  return (op) => {
+    if (op.inputCount !== 2) throw op.fail(`has ${op.inputCount} inputs, expected two`);
+    const [a, b] = [0, 1].map((index) => op.value(index).kind === 'activation');
+    if (!a && !b) {
+      const result = elementwise(op.numbers(0), op.numbers(1), operation);
+      if (!result) throw op.fail('the shapes of its inputs do not suit each other');
+      return result;
+    }
+    if (b && !layers) throw op.fail('expected a constant as its second input');
+    if (a && b) {
+      const { layers: inputs, order } = op.allOrdered(layers === 'scale');
+      return op.made(op.builder[layers!](op.name, inputs[0]!, inputs[1]!), order);
+    }
+    const { layer, order } = op.ordered(a ? 0 : 1);
+    const { channels } = op.builder.shape(layer);
+    const constant = op.byChannels(a ? 1 : 0, channels, order);
+    // A bias stays as the file has it.
+    const bias = layers === 'add' && constant.kind === 'constant' ? constant.tensor : undefined;
+    const biased = bias && op.builder.addBias(op.name, layer, bias);
+    if (biased !== undefined) return op.made(biased, order);
+    const { values } = op.numbers(a ? 1 : 0);
+    const own = Array.from({ length: channels }, (_, i) => operation(identity, values[values.length === 1 ? 0 : i]!));
+    const others = own.map(() => 1 - identity);
+    const [factors, summands] = identity === 1 ? [own, others] : [others, own];
+    return op.made(op.builder.affine(op.name, layer, factors, summands), order);
+  };
 }
 
 function concat(op: Operation): Value {
-  const first = op.value(0);
-  if (first.kind !== 'activation') {
+  if (op.value(0).kind !== 'activation') {
     const joined = joinLists(Array.from({ length: op.inputCount }, (_, index) => op.numbers(index)));
     if (!joined) throw op.fail('expected lists to join');
     return joined;
   }
-  const axis = op.number('axis', 1);
-  if (op.inputCount !== 2 || (axis !== 1 && axis !== -3)) throw op.fail('expected two values to join, by channels');
-  return op.made(op.builder.concat(op.name, op.plane(0), op.plane(1)));
+  const { layers, order } = op.allOrdered();
+  if (op.axis(op.number('axis', 1), order) !== 1) throw op.fail('expected values to join by channels');
+  return op.made(op.builder.concat(op.name, layers), order);
+}
+
+/** Parts of the channels. */
+function split(op: Operation): Value[] {
+  const { layer, order } = op.ordered(0);
+  if (op.axis(op.number('axis', 0), order) !== 1) throw op.fail('expected channels to be split');
+  const { channels } = op.builder.shape(layer);
+  const even = Math.ceil(channels / op.outputCount);
+  const sizes = op.listOrInput('split', 1) ?? Array<number>(op.outputCount).fill(even);
+  let begin = 0;
+  // Where they are not even, the last one is smaller.
+  return sizes.slice(0, op.outputCount).map((size) => {
+    const part = partOf(op, layer, begin, Math.min(begin + size, channels));
+    begin += size;
+    return op.made(part, order);
+  });
+}
+
+function partOf(op: Operation, layer: number, begin: number, end: number, step = 1): number {
+  const { channels } = op.builder.shape(layer);
+  const sound = [begin, end, step].every(Number.isInteger) && begin >= 0 && begin < end && step >= 1;
+  if (!sound || end > channels) throw op.fail(`has no channels ${begin} to ${end} of ${channels} by steps of ${step}`);
+  return op.builder.part(op.name, layer, begin, Math.ceil((end - begin) / step), step);
 }
 
 /** The same elements in the dimensions that `change` makes of the present ones. */
@@ -437,13 +528,14 @@ function shaped(op: Operation, change: (shape: number[]) => number[] | undefined
   if (!shape || shape.length > 16) throw impossible();
   if (value.kind === 'numbers') return { ...value, shape };
   if (value.kind === 'constant') {
-    if (value.tensor.axes) throw impossible();
-    return { kind: 'constant', tensor: { ...value.tensor, shape } };
+    const { tensor } = value;
+    if (tensor.axes) throw impossible();
+    return { kind: 'constant', tensor: { ...tensor, shape, parts: tensor.parts.map((part) => ({ ...part, shape })) } };
   }
-  const { layer, axes, padding } = value;
-  const turned = reshapeAxes(axes, shape);
-  if (!turned || padding) throw impossible();
-  return { kind: 'activation', layer, axes: turned };
+  const { layer, axes, padding } = op.activation(0);
+  const pieced = reshapeAxes(axes, shape);
+  if (!pieced || padding) throw impossible();
+  return { kind: 'activation', layer, axes: pieced };
 }
 
 function reshape(op: Operation): Value {
@@ -467,41 +559,30 @@ function unsqueeze(op: Operation): Value {
 function transpose(op: Operation): Value {
   const value = op.value(0);
   const order = op.list('perm');
+  const reversed = (sides: readonly unknown[]) => sides.map((_, axis) => axis).reverse();
   if (value.kind === 'constant') {
-    if (order && order.join() !== '1,0')
-      throw op.fail(`turns ${quote(value.tensor.from)}, expected only matrices to be`);
-    return { kind: 'constant', tensor: transposedMatrix(op, value.tensor) };
+    return { kind: 'constant', tensor: turned(op, value.tensor, order ?? reversed(value.tensor.shape)) };
   }
-  if (value.kind !== 'activation' || value.padding) throw op.fail('expected an activation');
-  const axes = transposeAxes(value.axes, order ?? value.axes.map((_, axis) => axis).reverse());
-  if (!axes) throw op.fail(`perm ${formatShape(order ?? [])} is not an order of ${value.axes.length} axes`);
-  return { kind: 'activation', layer: value.layer, axes };
+  const own = op.activation(0);
+  const axes = transposed(own.axes, order ?? reversed(own.axes));
+  if (!axes) throw op.fail(`perm ${formatShape(order ?? [])} is not an order of ${own.axes.length} axes`);
+  return { ...own, axes };
 }
 
 /** Channels in a constant order, or values of a shape. */
 function gatherAny(op: Operation): Value {
-  const value = op.value(0);
   const indices = op.numbers(1);
   const axis = op.number('axis', 0);
-  if (value.kind !== 'activation') {
+  if (op.value(0).kind !== 'activation') {
     const found = gather(op.numbers(0), indices);
     if (!found || axis !== 0) throw op.fail('has no such values');
     return found;
   }
-  const layer = op.plane(0);
-  const groups = axis === 1 ? gatheredGroups(indices.values, op.builder.shape(layer).channels) : undefined;
-  if (groups === undefined) throw op.fail('expected all channels in an order that shuffles them');
-  return op.made(op.builder.shuffle(op.name, layer, groups));
-}
-
-/** Output j * groups + i is input i * (channels / groups) + j. */
-function gatheredGroups(order: readonly number[], channels: number): number | undefined {
-  if (order.length !== channels) return undefined;
-  // The second output is the second group's first input.
-  const step = order[1] ?? 1;
-  const groups = step === 1 ? 1 : channels / step;
-  const right = order.every((from, to) => from === (to % groups) * (channels / groups) + Math.floor(to / groups));
-  return Number.isInteger(groups) && right ? groups : undefined;
+  const { layer, order } = op.ordered(0);
+  if (op.axis(axis, order) !== 1 || indices.shape.length !== 1) throw op.fail('expected channels in another order');
+  const { channels } = op.builder.shape(layer);
+  const places = indices.values.map((place) => (place < 0 ? place + channels : place));
+  return op.made(op.builder.reorder(op.name, layer, places), order);
 }
 
 function shapeOf(op: Operation): Value {
@@ -511,22 +592,28 @@ function shapeOf(op: Operation): Value {
   return slice(vector(shape), op.number('start', 0), op.number('end', shape.length)) ?? vector([]);
 }
 
-function sliceList(op: Operation): Value {
-  const [start = 0, ...starts] = op.listOrInput('starts', 1) ?? [];
-  const [end = 0] = op.listOrInput('ends', 2) ?? [];
-  const [axis = 0] = op.listOrInput('axes', 3) ?? [];
-  const [step = 1] = op.has(4) ? op.numbers(4).values : [];
-  const found = slice(op.numbers(0), start, end, step);
-  if (!found || axis !== 0 || starts.length > 0) throw op.fail('expected a slice of a list');
-  return found;
-}
-
-function arithmetic(operation: (a: number, b: number) => number): Handler {
-  return (op) => {
-    const result = elementwise(op.numbers(0), op.numbers(1), operation);
-    if (!result) throw op.fail('the shapes of its inputs do not suit each other');
-    return result;
-  };
+function sliceAny(op: Operation): Value {
+  const starts = op.listOrInput('starts', 1) ?? [];
+  const ends = op.listOrInput('ends', 2) ?? [];
+  const axes = op.listOrInput('axes', 3) ?? starts.map((_, axis) => axis);
+  const steps = op.has(4) ? op.numbers(4).values : [];
+  if (op.value(0).kind !== 'activation') {
+    const found = slice(op.numbers(0), starts[0] ?? 0, ends[0] ?? 0, steps[0]);
+    if (!found || axes[0] !== 0 || starts.length > 1) throw op.fail('expected a slice of a list');
+    return found;
+  }
+  const { layer, order } = op.ordered(0);
+  const sides = op.shape4(layer);
+  let part = layer;
+  axes.forEach((given, i) => {
+    const axis = op.axis(given, order) ?? NaN;
+    const side = sides[axis] ?? 0;
+    const at = (index = 0) => Math.min(Math.max(index < 0 ? index + side : index, 0), side);
+    const [begin, end, step = 1] = [at(starts[i]), at(ends[i]), steps[i]];
+    if (axis === 1 && part === layer) part = partOf(op, layer, begin, end, step);
+    else if (begin !== 0 || end !== side || step !== 1) throw op.fail('expected a slice of the channels alone');
+  });
+  return op.made(part, order);
 }
 
 function rounded(round: (value: number) => number): Handler {
@@ -548,19 +635,23 @@ function cast(op: Operation): Value {
 }
 
 function pad(op: Operation): Value {
-  const value = op.activation(0);
   const pads = op.listOrInput('pads', 1) ?? op.list('paddings') ?? [];
-  if (pads.length > 0 && pads.every((cells) => cells === 0)) return value;
-  const [begin = 0, end = 0] = [pads[2], pads[6]];
+  if (pads.length > 0 && pads.every((cells) => cells === 0)) return op.activation(0);
+  const { layer, order } = op.ordered(0);
+  const axes = op.has(3) ? op.numbers(3).values.map((axis) => op.axis(axis, order)) : order;
+  const of = (axis: number, end: 0 | 1) => pads[axes.indexOf(axis) + end * axes.length] ?? 0;
+  const [begin, end] = [of(2, 0), of(2, 1)];
+  const around = axes.map((axis) => axis === 2 || axis === 3);
+  const expected = [begin, end].flatMap((cells) => around.map((side) => (side ? cells : 0)));
   const filled = op.has(2) ? op.numbers(2).values[0] : op.number('value', 0);
   const zeros = op.text('mode', 'constant') === 'constant' && filled === 0;
-  const expected = [0, 0, begin, begin, 0, 0, end, end];
-  if (!zeros || pads.length !== 8 || pads.some((cells, i) => cells !== expected[i]) || Math.min(begin, end) < 0) {
+  const both = axes.includes(2) && axes.includes(3) && Math.min(begin, end) >= 0;
+  if (!zeros || !both || pads.join() !== expected.join()) {
     throw op.fail(
       `expected zeros before and after the plane, the same for height and width; pads ${formatShape(pads)}`,
     );
   }
-  return { ...op.made(op.plane(0)), padding: { begin, end } };
+  return { ...op.made(layer, order), padding: { begin, end } };
 }
 
 function constantNode(op: Operation): Value {
@@ -579,12 +670,21 @@ function constantNode(op: Operation): Value {
   throw op.fail('has no value that weights or shapes could have');
 }
 
+/** A factor for each channel becomes a plane of it, by its shape or by that of what it is multiplied with. */
+function expand(op: Operation): Value {
+  const value = op.activation(0);
+  if (!op.builder.isPooled(value.layer)) throw op.fail('expected a global pool before it');
+  return { ...value, expanded: true };
+}
+
 const same: Handler = (op) => op.value(0);
 
 const handlers: ReadonlyMap<string, Handler> = new Map([
   ['Conv', conv],
   ['BatchNormalization', batchNorm],
   ['Relu', relu],
+  ['Sigmoid', sigmoid],
+  ['Expand', expand],
   ['MaxPool', maxPool],
   ['AveragePool', averagePool],
   ['GlobalAveragePool', globalPool('avg')],
@@ -593,9 +693,13 @@ const handlers: ReadonlyMap<string, Handler> = new Map([
   ['ReduceMax', reduce('max')],
   ['Gemm', gemm],
   ['MatMul', matMul],
-  ['Add', add],
-  ['Sum', add],
+  ['Add', combined((a, b) => a + b, 0, 'add')],
+  ['Sum', combined((a, b) => a + b, 0, 'add')],
+  ['Sub', combined((a, b) => a - b, 0)],
+  ['Mul', combined((a, b) => a * b, 1, 'scale')],
+  ['Div', combined((a, b) => a / b, 1)],
   ['Concat', concat],
+  ['Split', split],
   ['Reshape', reshape],
   ['Flatten', flatten],
   ['Squeeze', (op) => shaped(op, (shape) => squeezed(shape, op.listOrInput('axes', 1)))],
@@ -610,10 +714,7 @@ const handlers: ReadonlyMap<string, Handler> = new Map([
   ['Cast', cast],
   ['Constant', constantNode],
   ['Shape', shapeOf],
-  ['Slice', sliceList],
-  ['Sub', arithmetic((a, b) => a - b)],
-  ['Mul', arithmetic((a, b) => a * b)],
-  ['Div', arithmetic((a, b) => a / b)],
+  ['Slice', sliceAny],
   ['Floor', rounded(Math.floor)],
   ['Ceil', rounded(Math.ceil)],
 ]);

@@ -96,14 +96,18 @@ export function image(file: string): Tensor {
   return { data, shape: [1, 3, side, side] };
 }
 
-/** A Protocol Buffers message: texts, bytes and messages by field number, integers as varints. */
-export type Message = readonly (readonly [field: number, value: string | number | bigint | Uint8Array | Message])[];
+/** A Protocol Buffers message: texts, bytes and messages by field number, integers as varints, floats one in an array. */
+export type Message = readonly (readonly [
+  field: number,
+  value: string | number | bigint | Uint8Array | Float32Array | Message,
+])[];
 
 export function encode(message: Message): Uint8Array {
   const out = new BinaryWriter();
   for (const [field, value] of message) {
     if (typeof value === 'number' || typeof value === 'bigint') out.tag(field, WireType.Varint).int64(BigInt(value));
     else if (typeof value === 'string') out.tag(field, WireType.LengthDelimited).string(value);
+    else if (value instanceof Float32Array) out.tag(field, WireType.Bit32).float(value[0]!);
     else out.tag(field, WireType.LengthDelimited).bytes(value instanceof Uint8Array ? value : encode(value));
   }
   return out.finish();

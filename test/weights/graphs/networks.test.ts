@@ -157,6 +157,8 @@ describe("this package's own exports", () => {
     ['eight groups', { ...small, groups: 8, stemChannels: 16 }],
     ['no shuffle', { ...small, shuffle: false }],
     ['half the units', { ...small, shallow: true }],
+    ['squeeze and excitation', { ...small, squeezeExcitation: true }],
+    ['squeeze and excitation in half the units', { ...small, shallow: true, squeezeExcitation: { reduction: 4 } }],
     ['another bottleneck', { ...small, groups: 2, bottleneckRatio: 1 / 2 }],
     ...Object.entries({
       shuffleOrder: 'inverse',

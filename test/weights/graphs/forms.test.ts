@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ShuffleNet } from '../../../lib';
+import { loadWeights } from '../../../lib/weights/load';
+import { difference } from '../../model/files';
+import { Peer } from '../../onnx/runtime';
+import { failure } from '../files';
+import { numbers } from '../formats/stored';
+import { bytesOf, image, logitsOf } from './fixtures';
+import { Model, type Node } from './model';
+
+const zoo = 'zoo.onnx';
+const groups = 4;
+
+/** That a model, changed, still gives the logits of its framework, here and in onnxruntime. */
+async function same(file: string, set: number, change?: (model: Model) => void): Promise<void> {
+  const model = await Model.read(bytesOf(file));
+  change?.(model);
+  const bytes = model.write(set);
+  const peer = await Peer.load(bytes);
+  const { data } = await peer.run(image(file), model.logits);
+  await peer.close();
+  assert.ok(difference(data, logitsOf(file)) <= 5e-5, 'onnxruntime');
+  await using own = await ShuffleNet.load(bytes);
+  assert.ok(difference((await own.run(image(file))).data, logitsOf(file)) <= 5e-5, 'here');
+}
+
+/** Every Reshape-Transpose-Reshape, replaced. `order` is where each channel comes from. */
+function replaceShuffles(model: Model, others: (x: string, order: number[]) => Node[]): void {
+  for (const transpose of model.nodes.filter(({ type }) => type === 'Transpose')) {
+    const before = model.maker(transpose.inputs[0]!)!;
+    const after = model.nodes.find(({ inputs }) => inputs[0] === transpose.outputs[0])!;
+    const [, rows, columns] = numbers(model.known(before.inputs[1]!)!) as [number, number, number];
+    const order = Array.from({ length: rows * columns }, (_, to) => (to % rows) * columns + Math.floor(to / rows));
+    model.nodes.splice(model.nodes.indexOf(before), 1);
+    model.nodes.splice(model.nodes.indexOf(transpose), 1);
+    model.replace(after, others(before.inputs[0]!, order));
+  }
+}
+
+/** Every convolution of several groups that is no depthwise one, by groups. */
+function splitConvs(model: Model, parts: (x: string, sizes: number[]) => { nodes: Node[]; names: string[] }): void {
+  for (const conv of model.nodes.filter(({ attributes }) => attributes.get('group') === groups)) {
+    const { shape, bytes } = model.known(conv.inputs[1]!)!;
+    const own = [shape[0]! / groups, ...shape.slice(1)];
+    const length = bytes.length / groups;
+    const { nodes, names } = parts(conv.inputs[0]!, Array<number>(groups).fill(shape[1]!));
+    const convs = names.map((name, group) => {
+      const weight = { dtype: 'F32' as const, shape: own, bytes: bytes.subarray(group * length, (group + 1) * length) };
+      const attributes = { ...Object.fromEntries(conv.attributes), group: 1 };
+      return model.node('Conv', [name, model.tensor(weight)], attributes);
+    });
+    const outputs = convs.map(({ outputs: [name] }) => name!);
+    model.replace(conv, [...nodes, ...convs, model.node('Concat', outputs, { axis: 1 })]);
+  }
+}
+
+/** Every batch norm, by its factors and summands and what they are made of. */
+function replaceNorms(
+  model: Model,
+  others: (x: string, norm: Record<'mean' | 'deviation' | 'gamma' | 'beta', number[]>) => Node[],
+) {
+  for (const norm of model.nodes.filter(({ type }) => type === 'BatchNormalization')) {
+    const [gamma, beta, mean, variance] = norm.inputs.slice(1).map((name) => numbers(model.known(name)!));
+    const epsilon = norm.attributes.get('epsilon') ?? 1e-5;
+    const deviation = variance!.map((value) => Math.sqrt(value + (epsilon as number)));
+    model.replace(norm, others(norm.inputs[0]!, { mean: mean!, deviation, gamma: gamma!, beta: beta! }));
+  }
+}
+
+const byChannels = (values: readonly number[]) => [values.length, 1, 1];
+
+describe('a shuffle', () => {
+  it('may be a Gather of channels', () =>
+    same(zoo, 13, (model) =>
+      replaceShuffles(model, (x, order) => [model.node('Gather', [x, model.integers(order)], { axis: 1 })]),
+    ));
+
+  it('may be slices by steps, joined', () =>
+    same(zoo, 10, (model) =>
+      replaceShuffles(model, (x, order) => {
+        const steps = order.length / groups;
+        const slices = Array.from({ length: steps }, (_, start) =>
+          model.node('Slice', [x, ...[[start], [1000], [1], [steps]].map((list) => model.integers(list))]),
+        );
+        return [
+          ...slices,
+          model.node(
+            'Concat',
+            slices.map(({ name }) => name),
+            { axis: 1 },
+          ),
+        ];
+      }),
+    ));
+
+  it('that is none is refused, naming the operator', async () => {
+    const model = await Model.read(bytesOf(zoo));
+    replaceShuffles(model, (x, order) => [model.node('Gather', [x, model.integers(order.toReversed())], { axis: 1 })]);
+    await assert.rejects(loadWeights(model.write(13)), failure('ERR_WEIGHTS_TENSOR', 'Gather', 'order that shuffles'));
+  });
+});
+
+describe('a convolution of groups', () => {
+  const split = (model: Model) => (x: string, sizes: number[]) => {
+    const names = sizes.map(() => model.name());
+    return { nodes: [model.node('Split', [x], { axis: 1, split: sizes }, names)], names };
+  };
+
+  for (const set of [11, 13]) {
+    it(`may be several of what a Split makes, in operator set ${set}`, () =>
+      same(zoo, set, (model) => splitConvs(model, split(model))));
+  }
+
+  it('may be several of even parts', () =>
+    same(zoo, 18, (model) =>
+      splitConvs(model, (x, sizes) => {
+        const names = sizes.map(() => model.name());
+        return { nodes: [model.node('Split', [x], { axis: -3, num_outputs: sizes.length }, names)], names };
+      }),
+    ));
+
+  it('may be several of what Slices make, in the oldest operator set too', () =>
+    same(zoo, 7, (model) =>
+      splitConvs(model, (x, sizes) => {
+        const nodes = sizes.map((size, i) =>
+          model.node('Slice', [x], { starts: [0, i * size], ends: [1, (i + 1) * size], axes: [0, 1] }),
+        );
+        return { nodes, names: nodes.map(({ name }) => name) };
+      }),
+    ));
+
+  const changes: [string, (names: string[]) => string[]][] = [
+    ['in another order', (names) => names.toReversed()],
+    ['one of them twice', ([first, ...others]) => [first!, first!, ...others.slice(1)]],
+  ];
+  for (const [words, change] of changes) {
+    it(`by parts ${words} is refused, naming the operator`, async () => {
+      const model = await Model.read(bytesOf(zoo));
+      splitConvs(model, (x, sizes) => {
+        const { nodes, names } = split(model)(x, sizes);
+        return { nodes, names: change(names) };
+      });
+      await assert.rejects(loadWeights(model.write(13)), failure('ERR_WEIGHTS_TENSOR', '(Concat)', 'not the groups'));
+    });
+  }
+
+  it('of which a part is missing is refused, naming the operator', async () => {
+    const model = await Model.read(bytesOf(zoo));
+    splitConvs(model, split(model));
+    for (const node of model.nodes) if (node.inputs.length === groups) node.inputs.pop();
+    await assert.rejects(loadWeights(model.write(13)), failure('ERR_WEIGHTS_TENSOR', '(Concat)', 'not all 8 channels'));
+  });
+});
+
+describe('a batch norm', () => {
+  it('may be a product and a sum', () =>
+    same(zoo, 13, (model) =>
+      replaceNorms(model, (x, { mean, deviation, gamma, beta }) => {
+        const factors = gamma.map((value, i) => value / deviation[i]!);
+        const summands = beta.map((value, i) => value - mean[i]! * factors[i]!);
+        const scaled = model.node('Mul', [x, model.floats(factors, byChannels(factors))]);
+        return [scaled, model.node('Add', [model.floats(summands, [1, ...byChannels(summands)]), scaled.name])];
+      }),
+    ));
+
+  it('may be all that it consists of', () =>
+    same('megvii.onnx', 9, (model) =>
+      replaceNorms(model, (x, { mean, deviation, gamma, beta }) => {
+        const by = (values: number[]) => model.floats(values, byChannels(values));
+        const centred = model.node('Sub', [x, by(mean)]);
+        const scaled = model.node('Div', [centred.name, by(deviation)]);
+        const factored = model.node('Mul', [by(gamma), scaled.name]);
+        return [centred, scaled, factored, model.node('Add', [factored.name, by(beta)])];
+      }),
+    ));
+
+  it('may have a Scale of its own behind it, as Caffe has', () =>
+    same(zoo, 13, (model) => {
+      for (const norm of model.nodes.filter(({ type }) => type === 'BatchNormalization')) {
+        const [x, gamma, beta, ...statistics] = norm.inputs as [string, string, string, string, string];
+        const [factors, summands] = [numbers(model.known(gamma)!), numbers(model.known(beta)!)];
+        const ones = [model.floats(factors.map(() => 1)), model.floats(factors.map(() => 0))];
+        const plain = model.node('BatchNormalization', [x, ...ones, ...statistics]);
+        const scaled = model.node('Mul', [plain.name, model.floats(factors, byChannels(factors))]);
+        const moved = model.node('Add', [scaled.name, model.floats(summands, byChannels(summands))]);
+        model.replace(norm, [plain, scaled, moved]);
+      }
+    }));
+
+  it('of one image at a time, as while training, is refused', async () => {
+    const model = await Model.read(bytesOf(zoo));
+    for (const node of model.nodes) if (node.type === 'BatchNormalization') node.attributes.set('training_mode', 1);
+    await assert.rejects(
+      loadWeights(model.write(15)),
+      failure('ERR_WEIGHTS_TENSOR', 'BatchNormalization', 'training_mode'),
+    );
+  });
+});
+
+describe('what changes nothing of the logits', () => {
+  it('may be between: dropout, pads of nothing, identities, casts', () =>
+    same(zoo, 13, (model) => {
+      const gemm = model.nodes.find(({ type }) => type === 'Gemm')!;
+      const x = gemm.inputs[0]!;
+      const dropped = model.node('Dropout', [x], { ratio: 0.5 });
+      const cast = model.node('Cast', [dropped.name], { to: 1 });
+      const again = model.node('Identity', [cast.name]);
+      model.nodes.splice(model.nodes.indexOf(gemm), 0, dropped, cast, again);
+      gemm.inputs[0] = again.name;
+    }));
+
+  it('is not an image that the graph itself normalises: that is refused, saying so', async () => {
+    const model = await Model.read(bytesOf(zoo));
+    const conv = model.nodes.find(({ type }) => type === 'Conv')!;
+    const scaled = model.node('Mul', [conv.inputs[0]!, model.floats([1 / 255], [])]);
+    model.nodes.unshift(scaled);
+    conv.inputs[0] = scaled.name;
+    await assert.rejects(loadWeights(model.write(13)), failure('ERR_WEIGHTS_TENSOR', '(Mul)', 'normalised already'));
+  });
+});
