@@ -37,6 +37,7 @@
       'kernels/pool/pool_neon.cc',
       'kernels/pool/pool_neonfp16.cc',
       'kernels/pool/pool_scalar.cc',
+      'kernels/pool/reflect.cc',
       'kernels/pwconv/pack.cc',
       'kernels/pwconv/pwconv_avx2.cc',
       'kernels/pwconv/pwconv_avx512.cc',

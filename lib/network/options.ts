@@ -8,7 +8,8 @@ export type Groups = 1 | 2 | 3 | 4 | 8;
  * field does not fail, it gives plausible but wrong classes, so weights files carry theirs.
  *
  * A "concat unit" is the first of a stage: it concatenates shortcut and branch where the others add them. Its stride is
- * 2, but for `stage2Stride`. `begin` and `end` of a padding are smaller than the kernel; `ceil` is for pools only.
+ * 2, but for `stage2Stride`. `begin` and `end` of a padding are smaller than the kernel; `ceil` is for pools only,
+ * `reflect` for the average pool.
  */
 export interface Variant {
   /** 'standard': out[j*g+i] = in[i*(C/g)+j]; 'inverse': out[i*(C/g)+j] = in[j*g+i]. Default 'standard'. */
@@ -49,7 +50,7 @@ export interface Variant {
   avgPoolKernel: 2 | 3;
   /** Default { begin: 1, end: 1 }, with a kernel of 2 { begin: 0, end: 0 }. */
   avgPoolPadding: Padding;
-  /** Default true. */
+  /** Always true where avgPoolPadding reflects. Default true. */
   avgPoolCountPadding: boolean;
   /**
    * Padding of the stride-2 depthwise convolutions (stride 1 is always 1, 1), or that of stages 2, 3 and 4 each (Caffe,

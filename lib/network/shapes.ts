@@ -42,8 +42,8 @@ function firstInput(layer: Exclude<Layer, { op: 'input' }>): number {
 /**
  * The shape of every layer's value for an image of height x width pixels.
  *
- * @throws ShuffleNetError ERR_INPUT when a plane is too small for a window, or when the paddings of shortcut and branch
- * make planes of different size (Caffe's pools on odd planes), naming the layer.
+ * @throws ShuffleNetError ERR_INPUT when a plane is too small for a window or to be reflected, or when the paddings of
+ * shortcut and branch make planes of different size (Caffe's pools on odd planes), naming the layer.
  */
 export function layerShapes(graph: Graph, image: Plane): Shape[] {
   const channels = layerChannels(graph);
@@ -72,6 +72,8 @@ function layerPlane(layer: Layer, shapes: readonly Shape[], image: Plane): Plane
       const height = windowCount(from.height, kernel, stride, padding);
       const width = windowCount(from.width, kernel, stride, padding);
       if (height < 1 || width < 1) fail(`cannot place a ${kernel}x${kernel} window on ${sides(from)}`);
+      const mirrored = padding !== 'same' && padding.reflect ? Math.max(padding.begin, padding.end) : 0;
+      if (Math.min(from.height, from.width) <= mirrored) fail(`has nothing to reflect on ${sides(from)}`);
       return { height, width };
     }
     case 'add':

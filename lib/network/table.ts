@@ -119,7 +119,7 @@ export interface Network {
 }
 
 const reductionCheck = integer(1, 4096);
-const convPaddingCheck = padding(3, { ceil: false });
+const convPaddingCheck = padding(3);
 
 const optionChecks: Readonly<Record<keyof NetworkOptions, Check>> = {
   groups: oneOf(1, 2, 3, 4, 8),
@@ -148,10 +148,10 @@ const variantChecks: Readonly<Record<keyof Variant, Check>> = {
   stemBatchNorm: flag,
   stemRelu: flag,
   maxPool: flag,
-  maxPoolPadding: padding(3, { ceil: true }),
+  maxPoolPadding: padding(3, 'ceil'),
   stage2Stride: oneOf(1, 2),
   avgPoolKernel: oneOf(2, 3),
-  avgPoolPadding: padding(3, { ceil: true }),
+  avgPoolPadding: padding(3, 'ceil', 'reflect'),
   avgPoolCountPadding: flag,
   depthwisePadding: either(convPaddingCheck, three(convPaddingCheck, 'three of them, for stages 2, 3 and 4')),
   globalPool: oneOf('avg', 'max'),
@@ -217,7 +217,14 @@ function resolveVariant(option: Partial<Variant> = {}): Variant {
   const variant: Variant = { ...defaultVariant, ...given };
   if (variant.avgPoolKernel === 2) {
     if (option.avgPoolPadding === undefined) variant.avgPoolPadding = { begin: 0, end: 0 };
-    check('variant.avgPoolPadding', variant.avgPoolPadding, padding(2, { ceil: true }));
+    check('variant.avgPoolPadding', variant.avgPoolPadding, padding(2, 'ceil', 'reflect'));
+  }
+  const { avgPoolPadding, avgPoolCountPadding } = variant;
+  if (avgPoolPadding !== 'same' && avgPoolPadding.reflect) {
+    check('variant.avgPoolCountPadding', avgPoolCountPadding, {
+      expected: 'true, as avgPoolPadding reflects',
+      accepts: (value) => value === true,
+    });
   }
   // Copies: the network must not change with the caller's objects.
   for (const key of ['stemPadding', 'maxPoolPadding', 'avgPoolPadding'] as const) {

@@ -32,19 +32,29 @@ export function positive(max: number): Check {
   };
 }
 
-/** `below`: the kernel. A wider padding would make pool windows that hold no input at all. */
-export function padding(below: number, { ceil }: { ceil: boolean }): Check {
-  const side = integer(0, below - 1);
-  const keys = ceil ? ['begin', 'end', 'ceil'] : ['begin', 'end'];
+/**
+ * `below`: the kernel. A wider padding would make pool windows that hold no input at all; what reflects has its cells
+ * in the same window.
+ */
+export function padding(below: number, ...flags: ('ceil' | 'reflect')[]): Check {
+  const keys = ['begin', 'end', ...flags];
+  const words = ['begin', 'end', ...flags.map((flag) => `${flag}?`)].join(', ');
+  const most = { zeros: below - 1, reflect: Math.floor((below - 1) / 2) };
+  const reflecting = flags.includes('reflect') ? `, 0 to ${most.reflect} and no ceil where it reflects` : '';
   return {
-    expected: `'same' or { begin, end${ceil ? ', ceil?' : ''} } with 0 to ${below - 1} cells`,
-    accepts: (value) =>
-      value === 'same' ||
-      (isRecord(value) &&
+    expected: `'same' or { ${words} } with 0 to ${most.zeros} cells${reflecting}`,
+    accepts: (value) => {
+      if (!isRecord(value)) return value === 'same';
+      const { begin, end, ceil, reflect } = value;
+      const side = integer(0, reflect ? most.reflect : most.zeros);
+      return (
         Object.keys(value).every((key) => keys.includes(key)) &&
-        side.accepts(value['begin']) &&
-        side.accepts(value['end']) &&
-        (value['ceil'] === undefined || flag.accepts(value['ceil']))),
+        side.accepts(begin) &&
+        side.accepts(end) &&
+        [ceil, reflect].every((set) => set === undefined || flag.accepts(set)) &&
+        !(ceil && reflect)
+      );
+    },
   };
 }
 

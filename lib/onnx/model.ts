@@ -103,14 +103,16 @@ export function onnxGraph(
       case 'avgPool': {
         const { padding, countPadding } = layer;
         const extra = ceilCells(layer);
-        if (padding === 'same' || !countPadding || extra === 0) {
+        const reflects = padding !== 'same' && padding.reflect;
+        if (padding === 'same' || !countPadding || (extra === 0 && !reflects)) {
           node('AveragePool', [input], { ...placing(layer), count_include_pad: Number(countPadding) });
           break;
         }
-        // The divisor counts the padding, but not the cells that ceil adds to it.
+        // The divisor counts the padding, but not the cells that ceil adds to it; and only Pad reflects.
         const { begin, end } = padding;
         const pads = () => integers(`${layer.name}.pads`, 0, 0, begin, begin, 0, 0, end, end);
-        const padded = begin + end === 0 ? input : node('Pad', [input, pads()], {}, 'padded');
+        const mode = reflects ? { mode: 'reflect' } : {};
+        const padded = begin + end === 0 ? input : node('Pad', [input, pads()], mode, 'padded');
         node('AveragePool', [padded], {
           ...placing({ ...layer, padding: { begin: 0, end: extra } }),
           count_include_pad: 0,

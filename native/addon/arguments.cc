@@ -54,6 +54,7 @@ Padding to_padding(Napi::Value value) {
   padding.begin = to_int(object.Get("begin"), "padding.begin", 0, kMostPixels);
   padding.end = to_int(object.Get("end"), "padding.end", 0, kMostPixels);
   padding.ceil = object.Get("ceil").ToBoolean();
+  padding.reflect = object.Get("reflect").ToBoolean();
   return padding;
 }
 

@@ -69,6 +69,11 @@ class Fuser {
   }
 
   int lower(const Layer& layer) {
+    const Padding& padding = layer.padding;
+    if (padding.reflect && (layer.kind != LayerKind::kAvgPool || padding.same || padding.ceil || !layer.count_padding ||
+                            2 * std::max(padding.begin, padding.end) >= layer.kernel)) {
+      fail("only average pools that count their padding, of less than half a window, can reflect");
+    }
     switch (layer.kind) {
       case LayerKind::kInput:
         if (layer.channels < 1) fail("needs channels");

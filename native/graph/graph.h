@@ -10,6 +10,7 @@ struct Padding {
   int begin = 0, end = 0;  // rows and columns before and after
   bool ceil = false;       // round output sizes up; no window may start beyond size + begin
   bool same = false;       // TensorFlow's SAME instead
+  bool reflect = false;    // average pools: the plane mirrored at its outermost cells instead of zeros
 };
 
 enum class DataType { kF32, kF16, kBF16 };

@@ -91,9 +91,9 @@ std::string content_key(const Graph& graph) {
   for (const Layer& layer : graph.layers) {
     writer.words(layer.name);
     writer.number(layer.kind);
-    for (const int value :
-         {layer.input, layer.input2, layer.channels, layer.kernel, layer.stride, layer.groups, layer.padding.begin,
-          layer.padding.end, int{layer.padding.ceil}, int{layer.padding.same}, int{layer.count_padding}}) {
+    for (const int value : {layer.input, layer.input2, layer.channels, layer.kernel, layer.stride, layer.groups,
+                            layer.padding.begin, layer.padding.end, int{layer.padding.ceil}, int{layer.padding.same},
+                            int{layer.padding.reflect}, int{layer.count_padding}}) {
       writer.number(value);
     }
     writer.number(layer.epsilon);

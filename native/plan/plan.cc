@@ -87,6 +87,9 @@ void Plan::infer_shapes(int height, int width) {
       throw Error(ErrorCode::kInput, "input " + std::to_string(height) + "x" + std::to_string(width) +
                                          " is too small: nothing is left at '" + op.name + "'");
     }
+    if (op.padding.reflect && std::min(in.height, in.width) <= std::max(y.begin, y.end)) {
+      throw Error(ErrorCode::kInput, "'" + op.name + "' has nothing to reflect on planes of " + size_of(in));
+    }
     set(op, y.output, x.output);
     if (op.residual >= 0) {
       const Placement& residual = placement(op.residual);

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/pool/reflect.h"
 #include "plan/plan.h"
 
 namespace sn {
@@ -186,10 +187,12 @@ void Plan::Frame::pool(int unit, T* scratch) const {
   const auto range_of = range(unit);
   const int begin = static_cast<int>(range_of.first), end = static_cast<int>(range_of.second);
   if (step->form == Layout::kChannels) {
-    kernels<T>().pool.channels({window, data<T>(op.input), in.pixel_stride, in.height, in.width,
-                                plan.graph_.values[op.output].channels, step->pad_y, step->pad_x, data<T>(op.output),
-                                out.pixel_stride, out.width},
-                               begin, end);
+    const PoolChannelsOf<T> a = {window,           data<T>(op.input), in.pixel_stride,
+                                 in.height,        in.width,          plan.graph_.values[op.output].channels,
+                                 step->pad_y,      step->pad_x,       data<T>(op.output),
+                                 out.pixel_stride, out.width};
+    kernels<T>().pool.channels(a, begin, end);
+    if (op.padding.reflect) reflect_borders(a, begin, end);
     return;
   }
   const ptrdiff_t first = static_cast<ptrdiff_t>(begin) * out.width,
@@ -208,10 +211,13 @@ void Plan::Frame::pool(int unit, T* scratch) const {
                        output,
                        out.channel_stride,
                        out.width};
-  if (step->tile == 1) return kernels<T>().pool.planes(a, begin, end);
-  a.output = scratch - first;
-  a.output_stride = pixels;
+  if (step->tile > 1) {
+    a.output = scratch - first;
+    a.output_stride = pixels;
+  }
   kernels<T>().pool.planes(a, begin, end);
+  if (op.padding.reflect) reflect_borders(a, begin, end);
+  if (step->tile == 1) return;
   for (ptrdiff_t p = 0; p < pixels; p++) {
     T* const pixel = output + (first + p) * out.pixel_stride;
     for (int c = 0; c < a.channels; c++) pixel[c] = scratch[c * pixels + p];

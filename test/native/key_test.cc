@@ -64,6 +64,7 @@ void contents() {
     layer("padding after", [](Layer& l) { l.padding.end++; });
     layer("rounding up", [](Layer& l) { l.padding.ceil ^= true; });
     layer("padding as TensorFlow", [](Layer& l) { l.padding.same ^= true; });
+    layer("reflecting padding", [](Layer& l) { l.padding.reflect ^= true; });
     layer("counted padding", [](Layer& l) { l.count_padding ^= true; });
     layer("another epsilon", [](Layer& l) { l.epsilon += 1; });
     for (Parameter Layer::*role :

@@ -38,6 +38,9 @@ class RandomNetwork {
           x = relu(join(LayerKind::kAdd, x, y));
         } else {
           const int shortcut = window(LayerKind::kAvgPool, x, pool.ceil ? half : pool);
+          if (!pool.same && random.one_in(3)) {
+            graph.layers[shortcut].padding.reflect = graph.layers[shortcut].count_padding = true;
+          }
           const bool first = random.between(0, 1);
           x = relu(join(LayerKind::kConcat, first ? shortcut : y, first ? y : shortcut));
         }

@@ -1,24 +1,46 @@
 // Pools in both layouts, and global pools.
+#include "kernels/pool/reflect.h"
 #include "windows.h"
 
 namespace sn::test {
 namespace {
+
+// Planes with a margin of their own cells, mirrored at the outermost.
+Tensor with_mirrored_margin(const Tensor& in, int margin) {
+  const auto from = [margin](int i, int size) { return size - 1 - std::abs(size - 1 - std::abs(i - margin)); };
+  Tensor out(in.channels, in.height + 2 * margin, in.width + 2 * margin);
+  for (int c = 0; c < in.channels; c++) {
+    for (int y = 0; y < out.height; y++) {
+      for (int x = 0; x < out.width; x++) out.at(c, y, x) = in.at(c, from(y, in.height), from(x, in.width));
+    }
+  }
+  return out;
+}
 
 // A pool with scales that differ by row and column, so that none can take another's place.
 template <class T>
 struct Case {
   Windows windows;
   Tensor input;
-  bool average;
+  bool reflects, average;
+  int margin;
+  Tensor seen;  // by the windows
   float lower;
   Buffer<T> row_scale, column_scale;
 
-  Case(const Windows& w, int channels, Random& random)
-      : windows(w), input(random_tensor<T>(channels, w.height, w.width, random)), average(random.one_in(2)),
-        lower(random.one_in(2) ? 0.0f : -INFINITY), row_scale("row_scale", w.begin, w.end),
-        column_scale("column_scale", 0, w.columns) {
+  Case(const Windows& w, int channels, bool reflects, Random& random)
+      : windows(w), input(random_tensor<T>(channels, w.height, w.width, random)), reflects(reflects),
+        average(reflects || random.one_in(2)), margin(reflects ? w.kernel / 2 : 0),
+        seen(with_mirrored_margin(input, margin)), lower(random.one_in(2) ? 0.0f : -INFINITY),
+        row_scale("row_scale", w.begin, w.end), column_scale("column_scale", 0, w.columns) {
     for (int y = w.begin; y < w.end; y++) row_scale[y] = static_cast<T>(random.value<T>());
     for (int x = 0; x < w.columns; x++) column_scale[x] = static_cast<T>(random.value<T>());
+  }
+  void begin(int channels, int stride) const {
+    const char* const kind = reflects  ? "reflecting, channels, stride"
+                             : average ? "average, channels, stride"
+                                       : "max, channels, stride";
+    begin_windows_case(windows, kind, channels, stride);
   }
   PoolWindowOf<T> window() const {
     PoolWindowOf<T> p = {};
@@ -30,18 +52,18 @@ struct Case {
     return p;
   }
   Value expected(int c, int y, int x) const {
-    return pool(input, c, windows.top(y), windows.left(x), windows.kernel, average,
+    return pool(seen, c, windows.top(y) + margin, windows.left(x) + margin, windows.kernel, average,
                 static_cast<double>(row_scale[y]) * static_cast<double>(column_scale[x]), lower);
   }
 };
 
 template <class T>
-void run_planes(const KernelSet<T>& kernels, const Windows& w, Random& random) {
+void run_planes(const KernelSet<T>& kernels, const Windows& w, bool reflects, Random& random) {
   const int channels = random.between(1, 3);
   const int input_stride = w.height * w.width + random.between(0, 20);
   const int output_stride = w.rows * w.columns + random.between(0, 20);
-  const Case<T> c(w, channels, random);
-  begin_windows_case(w, c.average ? "average, channels, stride" : "max, channels, stride", channels, input_stride);
+  const Case<T> c(w, channels, reflects, random);
+  c.begin(channels, input_stride);
   const Buffer<T> input = window_planes<T>(c.input, w, input_stride);
   const Output<T> output = expected_planes<T>(w, channels, output_stride, c);
   PoolPlanesOf<T> a = {};
@@ -53,24 +75,24 @@ void run_planes(const KernelSet<T>& kernels, const Windows& w, Random& random) {
   a.width = w.width;
   a.pad_y = w.pad_y;
   a.pad_x = w.pad_x;
-  a.output = output.array();
   a.output_stride = output_stride;
   a.output_width = w.columns;
-  kernels.pool.planes(a, w.begin, w.end);
-  output.check();
-  check_bands(w, channels, output_stride, output, random, [&](T* parts, int begin, int end) {
-    a.output = parts;
+  const auto run = [&](T* to, int begin, int end) {
+    a.output = to;
     kernels.pool.planes(a, begin, end);
-  });
+    if (reflects) reflect_borders(a, begin, end);
+  };
+  run(output.array(), w.begin, w.end);
+  output.check();
+  check_bands(w, channels, output_stride, output, random, run);
 }
 
 template <class T>
-void run_channels(const KernelSet<T>& kernels, const Windows& w, int channels, Random& random) {
+void run_channels(const KernelSet<T>& kernels, const Windows& w, int channels, bool reflects, Random& random) {
   const ptrdiff_t input_stride = channels + (random.one_in(2) ? 0 : random.between(1, 20));
   const ptrdiff_t output_stride = channels + (random.one_in(2) ? 0 : random.between(1, 20));
-  const Case<T> c(w, channels, random);
-  begin_windows_case(w, c.average ? "average, channels, stride" : "max, channels, stride", channels,
-                     static_cast<int>(output_stride));
+  const Case<T> c(w, channels, reflects, random);
+  c.begin(channels, static_cast<int>(output_stride));
   const Buffer<T> input = window_pixels<T>(c.input, w, input_stride, 0, channels);
   Output<T> output(w.begin * w.columns * output_stride, (w.end * w.columns - 1) * output_stride + channels);
   for (int y = w.begin; y < w.end; y++) {
@@ -91,6 +113,7 @@ void run_channels(const KernelSet<T>& kernels, const Windows& w, int channels, R
   a.output_stride = output_stride;
   a.output_width = w.columns;
   kernels.pool.channels(a, w.begin, w.end);
+  if (reflects) reflect_borders(a, w.begin, w.end);
   output.check();
 }
 
@@ -110,16 +133,61 @@ void sweep(int widths, int times, Run run) {
   }
 }
 
+// Windows of 3 and 5 cells, padded by less than half of them before and after, on planes with cells enough to mirror.
+template <class Run>
+void reflecting_sweep(int widths, int times, Run run) {
+  Random random(8);
+  for (int i = 0; i < times; i++) {
+    for (int kernel = 3; kernel <= 5; kernel += 2) {
+      for (int width = kernel / 2 + 1; width <= widths; width++) {
+        for (int stride = 1; stride <= 3; stride++) {
+          if (random.skip()) continue;
+          const int most = kernel / 2;
+          Windows w = {};
+          w.width = width;
+          w.height = random.between(most + 1, 18);
+          w.kernel = kernel;
+          w.stride = stride;
+          w.pad_y = random.between(0, most);
+          w.pad_x = random.one_in(4) ? random.between(0, most) : most;
+          const int rows = w.height + w.pad_y + random.between(0, most) - kernel;
+          const int columns = width + w.pad_x + random.between(0, most) - kernel;
+          if (rows < 0 || columns < 0) continue;
+          w.rows = rows / stride + 1;
+          w.columns = columns / stride + 1;
+          w.begin = random.one_in(2) ? 0 : random.between(0, w.rows - 1);
+          w.end = random.one_in(2) ? w.rows : random.between(w.begin + 1, w.rows);
+          run(w, random);
+        }
+      }
+    }
+  }
+  for (int i = 0; i < 4; i++) table_windows(2, [&](const Windows& w) { run(w, random); });
+}
+
 template <class T>
 void planes(const KernelSet<T>& kernels) {
-  sweep(60, 6, [&](const Windows& w, Random& random) { run_planes(kernels, w, random); });
+  sweep(60, 6, [&](const Windows& w, Random& random) { run_planes(kernels, w, false, random); });
   Random random(9);
-  for (int i = 0; i < 4; i++) table_windows(2, [&](const Windows& w) { run_planes(kernels, w, random); });
+  for (int i = 0; i < 4; i++) table_windows(2, [&](const Windows& w) { run_planes(kernels, w, false, random); });
 }
 
 template <class T>
 void channels(const KernelSet<T>& kernels) {
-  sweep(12, 28, [&](const Windows& w, Random& random) { run_channels(kernels, w, random.between(1, 50), random); });
+  sweep(12, 28,
+        [&](const Windows& w, Random& random) { run_channels(kernels, w, random.between(1, 50), false, random); });
+}
+
+template <class T>
+void reflecting_planes(const KernelSet<T>& kernels) {
+  reflecting_sweep(60, 12, [&](const Windows& w, Random& random) { run_planes(kernels, w, true, random); });
+}
+
+template <class T>
+void reflecting_channels(const KernelSet<T>& kernels) {
+  reflecting_sweep(12, 40, [&](const Windows& w, Random& random) {
+    run_channels(kernels, w, random.between(1, 50), true, random);
+  });
 }
 
 // Mean or maximum of one channel of a row of pixels.
@@ -180,6 +248,10 @@ const KernelTest kTests[] = {
      [](const auto& kernels) { planes(kernels); }},
     {"channels form is right for both kinds and all windows, and touches nothing else",
      [](const auto& kernels) { channels(kernels); }},
+    {"planes form reflects at borders, on planes of any size, in bands of rows too, and touches nothing else",
+     [](const auto& kernels) { reflecting_planes(kernels); }},
+    {"channels form reflects at borders, on planes of any size, and touches nothing else",
+     [](const auto& kernels) { reflecting_channels(kernels); }},
     {"global pool of a plane is right for every number of pixels", [](const auto& kernels) { global_plane(kernels); }},
     {"global pool of pixel-major channels is right for every part of them",
      [](const auto& kernels) { global_channels(kernels); }},

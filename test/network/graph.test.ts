@@ -222,6 +222,8 @@ describe('each variant field', () => {
     assertDiffers({ stemPadding: 'same' }, /^conv1$/, { padding: 'same' });
     assertDiffers({ maxPoolPadding: caffe }, /^maxpool$/, { padding: caffe });
     assertDiffers({ avgPoolPadding: caffe }, /\.avgpool$/, { padding: caffe });
+    const reflect = { begin: 1, end: 1, reflect: true };
+    assertDiffers({ avgPoolPadding: reflect }, /\.avgpool$/, { padding: reflect });
     assertDiffers({ avgPoolCountPadding: false }, /\.avgpool$/, { countPadding: false });
     assertDiffers({ avgPoolKernel: 2 }, /\.avgpool$/, { kernel: 2, padding: { begin: 0, end: 0 } });
     assertDiffers({ depthwisePadding: 'same' }, /^stage\d\.0\.dwconv$/, { padding: 'same' });

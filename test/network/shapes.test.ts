@@ -77,6 +77,11 @@ describe('shapes', () => {
       code: 'ERR_INPUT',
       message: 'image of 1x32 (height x width): maxpool cannot place a 3x3 window on 1x16',
     });
+    // 8, 4, 2 and then a single row.
+    assert.throws(() => planes({ avgPoolPadding: { begin: 1, end: 1, reflect: true } }, 16, 32), {
+      code: 'ERR_INPUT',
+      message: 'image of 16x32 (height x width): stage4.0.avgpool has nothing to reflect on 1x2',
+    });
     // Odd planes: Caffe's pools make one row fewer than the padded depthwise convolution.
     assert.throws(() => planes(regimes['Caffe']!, 50, 224), {
       code: 'ERR_INPUT',

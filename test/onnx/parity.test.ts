@@ -111,6 +111,8 @@ const variants: Partial<Variant>[] = [
     { avgPoolPadding: padding },
     { avgPoolPadding: padding, avgPoolCountPadding: false },
   ]),
+  { avgPoolPadding: { begin: 1, end: 1, reflect: true } },
+  { avgPoolPadding: { begin: 1, end: 0, reflect: true } },
   // Shortcut and branch have to agree.
   { depthwisePadding: none, avgPoolPadding: none, maxPoolPadding: none, stemPadding: none },
   { depthwisePadding: none, avgPoolPadding: none, avgPoolCountPadding: false },

@@ -187,6 +187,20 @@ export function randomGraph(random: Random, most = 15): { graph: Graph; height: 
       },
     ],
     [
+      1,
+      () => {
+        const [input, half, stride] = [any(), random.integer(1, 2), random.integer(1, 3)];
+        const [begin, end, kernel] = [
+          random.integer(0, half),
+          random.integer(0, half),
+          2 * half + random.integer(1, 2),
+        ];
+        const { height, width } = b.shapes[input]!;
+        const pad: Padding = { begin, end, reflect: true };
+        if (Math.min(height, width) > half && fits(input, kernel, stride, pad)) b.avgPool(input, kernel, stride, pad);
+      },
+    ],
+    [
       5,
       () => {
         const a = any();

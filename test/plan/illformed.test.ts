@@ -60,6 +60,14 @@ const cases: Record<string, (graph: Loose, tensors: Record<string, unknown>) => 
   'no stride': (graph) => (find(graph, 'avgPool').stride = 0),
   'a negative padding': (graph) => (find(graph, 'avgPool').padding = { begin: -1, end: 0 }),
   'a pool with more padding than kernel': (graph) => (find(graph, 'avgPool').padding = { begin: 3, end: 0 }),
+  'a maximum of reflected cells': (graph) => (find(graph, 'maxPool').padding = { begin: 0, end: 0, reflect: true }),
+  'a convolution of reflected cells': (graph) => (find(graph, 'conv').padding = { begin: 1, end: 1, reflect: true }),
+  'reflected cells that do not count': (graph) =>
+    Object.assign(find(graph, 'avgPool'), { padding: { begin: 1, end: 1, reflect: true }, countPadding: false }),
+  'a reflection that rounds up': (graph) =>
+    (find(graph, 'avgPool').padding = { begin: 1, end: 1, ceil: true, reflect: true }),
+  'a reflection of half a window and more': (graph) =>
+    (find(graph, 'avgPool').padding = { begin: 2, end: 1, reflect: true }),
   'a padding without an end': (graph) => (find(graph, 'avgPool').padding = { begin: 1 }),
   'an addition of different channels': (graph) => (find(graph, 'add').inputs = [0, 3]),
   'an addition of different planes': (graph) => ((find(graph, 'add').inputs as number[])[0] = 3),

@@ -43,7 +43,12 @@ const values: { [Key in keyof Variant]: readonly Variant[Key][] } = {
   maxPoolPadding: poolPaddings,
   stage2Stride: [1, 2],
   avgPoolKernel: [2, 3],
-  avgPoolPadding: poolPaddings,
+  avgPoolPadding: [
+    ...poolPaddings,
+    { begin: 1, end: 1, reflect: true },
+    { begin: 1, end: 0, reflect: true },
+    { begin: 0, end: 1, reflect: true },
+  ],
   avgPoolCountPadding: flags,
   depthwisePadding: [...paddings, ['same', { begin: 1, end: 1 }, { begin: 1, end: 0 }]],
   globalPool: ['avg', 'max'],

@@ -62,10 +62,15 @@ function evaluate(layer: Layer, values: Value[], tensors: Tensors, image: Parame
     }
     case 'maxPool':
       return pool(layer, values[layer.input]!, (cells) => Math.max(...cells));
-    case 'avgPool':
-      return pool(layer, values[layer.input]!, (cells, padded) => {
-        return sum(cells) / (layer.countPadding ? padded : cells.length);
-      });
+    case 'avgPool': {
+      const from = values[layer.input]!;
+      const { padding } = layer;
+      if (padding !== 'same' && padding.reflect) {
+        const inside = { ...layer, padding: { begin: 0, end: 0 } };
+        return pool(inside, mirrored(layer.name, from, padding), (cells) => sum(cells) / cells.length);
+      }
+      return pool(layer, from, (cells, padded) => sum(cells) / (layer.countPadding ? padded : cells.length));
+    }
     case 'globalPool': {
       const { channels, height, width, data } = values[layer.input]!;
       const area = height * width;
@@ -182,6 +187,21 @@ function conv(
     }
   }
   return { channels: outChannels, height, width, data };
+}
+
+/** Planes with mirrored cells round them. */
+function mirrored(name: string, from: Value, { begin, end }: { begin: number; end: number }): Value {
+  const around = (size: number) => {
+    if (Math.max(begin, end) >= size) throw new Impossible(`${name} has nothing to reflect`);
+    const cells = Array.from({ length: size }, (_, i) => i);
+    return [...cells.slice(1, 1 + begin).reverse(), ...cells, ...cells.slice(size - 1 - end, size - 1).reverse()];
+  };
+  const [rows, columns] = [around(from.height), around(from.width)];
+  const planes = Array.from({ length: from.channels }, (_, c) =>
+    rows.flatMap((y) => columns.map((x) => from.data[(c * from.height + y) * from.width + x]!)),
+  );
+  const data = Float64Array.from(planes.flat());
+  return { channels: from.channels, height: rows.length, width: columns.length, data };
 }
 
 /** `of` gets the real cells of a window, and how many there are with padding. */

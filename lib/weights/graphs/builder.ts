@@ -250,6 +250,14 @@ export class GraphBuilder {
     const { kernel, stride, padding } = placing;
     const { channels, height, width } = this.shape(input);
     const none = padding !== 'same' && padding.begin + padding.end === 0;
+    const before = this.layers[input]!;
+    // Every so many of the averages of stride 1, as Keras' imgclsmob takes them, are averages of that stride.
+    if (none && kernel === 1 && before.op === 'avgPool' && before.stride === 1) {
+      const { input: from, padding: around, countPadding: counts } = before;
+      if (around !== 'same' && !around.ceil) {
+        return this.pool(name, from, 'avg', { kernel: before.kernel, stride, padding: around }, counts);
+      }
+    }
     const window = { name, input, kernel, stride, padding: simplePadding(placing) };
     const layer: Layer =
       mode === 'max'

@@ -289,5 +289,5 @@ function signature(layer: Layer): Record<string, unknown> {
 }
 
 function plainPadding(padding: Padding): Padding {
-  return padding === 'same' ? padding : { ...padding, ceil: padding.ceil ?? false };
+  return padding === 'same' ? padding : { ceil: false, reflect: false, ...padding };
 }

@@ -25,13 +25,20 @@ interface Constant {
   tensor: PlacedTensor;
 }
 
+/** Of zeros, or mirrored. */
+interface Cells {
+  begin: number;
+  end: number;
+  reflect: boolean;
+}
+
 /** What a layer makes, in dimensions that the operators since then have given it. */
 interface Activation {
   kind: 'activation';
   layer: number;
   axes: Axes;
-  /** Of zeros, before and after both sides of the plane, that no layer has yet. */
-  padding?: { begin: number; end: number };
+  /** Before and after both sides of the plane, that no layer has yet. */
+  padding?: Cells;
   /** Probabilities, no longer logits. */
   softmax?: boolean;
   /** One value for each channel, repeated for a whole plane, with which only a product can be made. */
@@ -219,19 +226,19 @@ class Operation {
     return this.paddedPlane(index, false).layer;
   }
 
-  paddedPlane(index: number, allowPadding = true): { layer: number; begin: number; end: number } {
+  paddedPlane(index: number, allowPadding = true): { layer: number } & Cells {
     const value = this.activation(index);
     const groups = shuffleGroups(value.axes, this.shape4(value.layer));
     if (groups === undefined) {
       throw this.fail(`input ${index} is ${this.words(value)} rearranged, which is no shuffle of its channels`);
     }
     if (value.padding && !allowPadding) throw this.fail('expected no padding before it');
-    const { begin, end } = value.padding ?? { begin: 0, end: 0 };
+    const cells = value.padding ?? { begin: 0, end: 0, reflect: false };
     if (groups !== 1) {
       value.layer = this.builder.shuffle(this.name, value.layer, groups);
       value.axes = wholeAxes(this.shape4(value.layer));
     }
-    return { layer: value.layer, begin, end };
+    return { layer: value.layer, ...cells };
   }
 
   /** The layer whose channels in their order the input is. */
@@ -314,7 +321,7 @@ function conv(op: Operation): Value {
 }
 
 /** Sides, stride and padding of a window, which have to be the same for height and width. */
-function placing(op: Operation, input: { layer: number; begin: number; end: number }, kernel: number): Placing {
+function placing(op: Operation, input: { layer: number } & Cells, kernel: number): Placing {
   const pair = (name: string, absent: number) => {
     const [height = absent, width = absent, ...more] = op.list(name) ?? [];
     if (height !== width || more.length > 0 || !Number.isInteger(height) || height < 1 || height > maxSide) {
@@ -327,7 +334,11 @@ function placing(op: Operation, input: { layer: number; begin: number; end: numb
   const padding = windowPadding(op, sides, op.builder.shape(input.layer));
   if (input.begin + input.end === 0) return { ...sides, padding };
   if (padding === 'same') throw op.fail('has auto_pad behind a padding');
-  return { ...sides, padding: { ...padding, begin: padding.begin + input.begin, end: padding.end + input.end } };
+  const { reflect } = input;
+  if (reflect && (padding.ceil || padding.begin + padding.end > 0))
+    throw op.fail('adds to a padding of mirrored cells');
+  const cells = { begin: padding.begin + input.begin, end: padding.end + input.end };
+  return { ...sides, padding: { ...padding, ...cells, ...(reflect && { reflect }) } };
 }
 
 function windowPadding(op: Operation, { kernel, stride }: Omit<Placing, 'padding'>, { height, width }: Shape): Padding {
@@ -380,11 +391,15 @@ function sigmoid(op: Operation): Value {
 
 function maxPool(op: Operation): Value {
   const input = op.paddedPlane(0);
+  const sides = placing(op, input, 0);
+  const most = Math.max(input.begin, input.end);
+  // Mirrored cells are the window's own, where they are less than half of it.
+  if (input.reflect && 2 * most < sides.kernel) sides.padding = { begin: input.begin, end: input.end };
   // Zeros are less than nothing only where no value is negative.
-  if (input.begin + input.end > 0 && op.builder.layers[input.layer]!.op !== 'relu') {
-    throw op.fail('has zeros before it that could be the greatest values');
+  else if (most > 0 && op.builder.layers[input.layer]!.op !== 'relu') {
+    throw op.fail('has cells before it that could be the greatest values');
   }
-  return op.made(op.builder.pool(op.name, input.layer, 'max', placing(op, input, 0), true));
+  return op.made(op.builder.pool(op.name, input.layer, 'max', sides, true));
 }
 
 function averagePool(op: Operation): Value {
@@ -644,14 +659,16 @@ function pad(op: Operation): Value {
   const around = axes.map((axis) => axis === 2 || axis === 3);
   const expected = [begin, end].flatMap((cells) => around.map((side) => (side ? cells : 0)));
   const filled = op.has(2) ? op.numbers(2).values[0] : op.number('value', 0);
-  const zeros = op.text('mode', 'constant') === 'constant' && filled === 0;
+  const mode = op.text('mode', 'constant');
+  const reflect = mode === 'reflect';
+  const known = reflect || (mode === 'constant' && filled === 0);
   const both = axes.includes(2) && axes.includes(3) && Math.min(begin, end) >= 0;
-  if (!zeros || !both || pads.join() !== expected.join()) {
+  if (!known || !both || pads.join() !== expected.join()) {
     throw op.fail(
-      `expected zeros before and after the plane, the same for height and width; pads ${formatShape(pads)}`,
+      `expected zeros or mirrored cells round the plane, the same for height and width; pads ${formatShape(pads)}`,
     );
   }
-  return { ...op.made(layer, order), padding: { begin, end } };
+  return { ...op.made(layer, order), padding: { begin, end, reflect } };
 }
 
 function constantNode(op: Operation): Value {

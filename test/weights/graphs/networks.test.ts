@@ -14,7 +14,7 @@ import type { Padding } from '../../../lib/network/layers';
 import { networkOptions, resolveNetwork } from '../../../lib/network/table';
 import { encodeModel } from '../../../lib/onnx/encode';
 import { foldBatchNorm } from '../../../lib/onnx/fold';
-import { onnxGraph } from '../../../lib/onnx/model';
+import { onnxGraph, type OnnxNode } from '../../../lib/onnx/model';
 import { loadWeights } from '../../../lib/weights/load';
 import { difference, digest, noise } from '../../model/files';
 import { randomWeights } from '../../onnx/runtime';
@@ -186,6 +186,7 @@ describe("this package's own exports", () => {
       `${field} ${value}`,
       { ...small, stemChannels: 12, variant: { [field]: value } },
     ]),
+    ['average pools that reflect', { ...small, variant: { avgPoolPadding: { begin: 1, end: 1, reflect: true } } }],
     ['no ReLU where branches join', { ...small, variant: { concatRelu: 'none' } }],
     [
       'padding by stage, the first of them not strided',
@@ -215,6 +216,37 @@ describe("this package's own exports", () => {
       }
     });
   }
+});
+
+it("a network's pools are found in what TensorFlow's converter makes of Keras' imgclsmob", async () => {
+  const variant: Partial<Variant> = { avgPoolPadding: { begin: 1, end: 1, reflect: true } };
+  const { network, tensors } = foldBatchNorm(await loadWeights(randomWeights({ scale: 0.25, classes: 7, variant }, 1)));
+  const graph = onnxGraph(buildGraph(network), tensors);
+  const input = noise(1, 3, 65, 64);
+  const run = async () => {
+    await using model = await ShuffleNet.load(encodeModel({ graph, version: '1', metadata: {} }));
+    assert.deepEqual(model.network.variant.avgPoolPadding, variant.avgPoolPadding);
+    return digest((await model.run(input)).data);
+  };
+  const expected = await run();
+  graph.nodes = graph.nodes.flatMap((node): OnnxNode[] => {
+    const { name, output, inputs, attributes } = node;
+    const part = `${name}.part`;
+    if (node.op === 'MaxPool') {
+      const pad = { ...node, op: 'Pad', inputs: [...inputs, `stage2.0.avgpool.pads`], output: part };
+      return [
+        { ...pad, attributes: { mode: 'reflect' } },
+        { ...node, inputs: [part], attributes: { ...attributes, pads: [0, 0, 0, 0] } },
+      ];
+    }
+    if (node.op !== 'AveragePool') return [node];
+    const single = { kernel_shape: [1, 1], strides: [2, 2] };
+    return [
+      { ...node, output: part, attributes: { ...attributes, strides: [1, 1] } },
+      { ...node, name: part, inputs: [part], output, attributes: single },
+    ];
+  });
+  assert.equal(await run(), expected);
 });
 
 function ceil(padding: number) {
