@@ -218,7 +218,7 @@ describe("this package's own exports", () => {
   }
 });
 
-it("a network's pools are found in what TensorFlow's converter makes of Keras' imgclsmob", async () => {
+it("pools are told in Keras' imgclsmob: all padded by mirroring, averages of stride 1 of which every second stays", async () => {
   const variant: Partial<Variant> = { avgPoolPadding: { begin: 1, end: 1, reflect: true } };
   const { network, tensors } = foldBatchNorm(await loadWeights(randomWeights({ scale: 0.25, classes: 7, variant }, 1)));
   const graph = onnxGraph(buildGraph(network), tensors);
