@@ -263,8 +263,8 @@ const scheckmedia: NamedLayout = {
 };
 
 /**
- * The Keras part of osmr/imgclsmob: pytorchcv's weights. Its average pools reflect at the border, which is Keras' doing
- * alone; here they pad with zeros, as those do that the weights were trained with.
+ * The Keras part of osmr/imgclsmob: pytorchcv's weights. On TensorFlow its average pools reflect at the border; on MXNet,
+ * which wrote the published files and numbers their tensors, they pad as those do that the weights were trained with.
  */
 const kerascv: NamedLayout = {
   ...pytorchcv,
@@ -274,7 +274,10 @@ const kerascv: NamedLayout = {
   outside: { ...conv('conv1', 'features/init_block/conv', 'features/init_block/bn'), output: 'fc' },
   unit: /^features\/stage(?<stage>\d+)\/unit(?<unit>\d+)\/(?<layer>\w+)$/,
   split: /\/convgroup(\d+)$/,
-  order: 'tensorflow',
+  leaf: /^(.+)\/(kernel|depthwise_kernel|bias|gamma|beta|moving_mean|moving_variance)\d*(?::0)?$/,
+  order: 'keras',
+  variant: { ...pytorchcv.variant, avgPoolPadding: { begin: 1, end: 1, reflect: true } },
+  said: ({ backend }) => (backend === 'mxnet' ? { avgPoolPadding: defaultVariant.avgPoolPadding } : {}),
 };
 
 /** github.com/TropComplique/ShuffleNet-tensorflow: for 56x56 images, with no bottleneck and half the units. */

@@ -30,8 +30,11 @@ export interface NamedLayout {
   leaf?: RegExp;
   /** What the name of one group's convolution has more than the layer's: the parenthesis is the group's number. */
   split?: RegExp;
-  /** Of weights. 'tensorflow': [kh, kw, in, out], depthwise [kh, kw, channels, 1], fully connected [in, out]. */
-  order: 'pytorch' | 'tensorflow';
+  /**
+   * Of weights. 'tensorflow': [kh, kw, in, out], depthwise [kh, kw, channels, 1], fully connected [in, out]. 'keras': as
+   * TensorFlow's, or where MXNet was behind it convolutions as PyTorch's.
+   */
+  order: 'pytorch' | 'tensorflow' | 'keras';
   /** Where it differs from the paper's network; widths and groups are told by the shapes. */
   variant: Partial<Variant>;
   /** Where files may say otherwise: what the texts of one say. */
@@ -193,11 +196,15 @@ export function inPyTorchOrder(
   parts: StoredTensor[],
   order: NamedLayout['order'],
 ): PlacedTensor {
-  const rank = parts[0]!.shape.length;
+  const given = parts[0]!.shape;
+  const rank = given.length;
+  const side = name.includes('.gconv') ? 1 : 3;
+  const square = (at: number) => given[at] === side && given[at + 1] === side;
+  const kept = order === 'pytorch' || (order === 'keras' && square(2) && !square(0));
   let axes: number[] | undefined;
-  if (order === 'tensorflow' && rank === 4) axes = name.endsWith('.dwconv.weight') ? [2, 3, 0, 1] : [3, 2, 0, 1];
-  if (order === 'tensorflow' && rank === 2) axes = [1, 0];
-  const shape = axes ? axes.map((axis) => parts[0]!.shape[axis]!) : [...parts[0]!.shape];
+  if (rank === 4 && !kept) axes = name.endsWith('.dwconv.weight') ? [2, 3, 0, 1] : [3, 2, 0, 1];
+  if (rank === 2 && order !== 'pytorch') axes = [1, 0];
+  const shape = axes ? axes.map((axis) => given[axis]!) : [...given];
   if (parts.length > 1) shape[0] = (shape[0] ?? 1) * parts.length;
   if (name === 'fc.weight' && rank === 4 && shape[2] === 1 && shape[3] === 1) {
     shape.length = 2;

@@ -113,7 +113,12 @@ def scheckmedia(groups=3, widths=(24, 48, 96), stem=12, units=(4, 8, 4)):
     return net, net.dense(y.mean((2, 3)), 'fc')
 
 
-def kerascv(groups=3, widths=(24, 48, 96), stem=12):
+def reflecting_avg_pool(x):
+    """Padded by one on each side, averages of stride 1, every second of them."""
+    return F.avg_pool2d(F.pad(x, [1] * 4, mode='reflect'), 3, 1)[:, :, ::2, ::2]
+
+
+def kerascv(avg_pool, groups=3, widths=(24, 48, 96), stem=12):
     net = Net(1e-5, zero_padding=True)
 
     def group_conv(x, name, out, g):
@@ -133,7 +138,7 @@ def kerascv(groups=3, widths=(24, 48, 96), stem=12):
             z = torch.relu(net.norm(z, p + '/compress_bn1'))
             z = net.norm(net.depthwise(shuffle(z, groups), p + '/dw_conv2', 2 if first else 1), p + '/dw_bn2')
             z = net.norm(group_conv(z, p + '/expand_conv3', out, groups), p + '/expand_bn3')
-            y = torch.relu(torch.cat([z, F.avg_pool2d(y, 3, 2, 1)], 1) if first else z + y)
+            y = torch.relu(torch.cat([z, avg_pool(y)], 1) if first else z + y)
     return net, net.dense(y.mean((2, 3)), 'output')
 
 
@@ -168,7 +173,12 @@ def layers_of(weights):
     return layers
 
 
-def write_keras(f, weights, chunks=1):
+def in_mxnet_order(weights):
+    order = lambda name: (2, 3, 0, 1) if name.endswith('depthwise_kernel') else (3, 2, 0, 1)
+    return {name: value.transpose(order(name)) if value.ndim == 4 else value for name, value in weights.items()}
+
+
+def write_keras(f, weights, chunks=1, backend='tensorflow', end=':0'):
     """As Keras 2's save_weights: a group for each layer, and in it one for each part of its weights' names."""
     layers = layers_of(weights)
     names = [layer.encode() for layer in layers]
@@ -177,13 +187,13 @@ def write_keras(f, weights, chunks=1):
     else:
         for i, part in enumerate(np.array_split(names, chunks)):
             f.attrs[f'layer_names{i}'] = part
-    f.attrs['backend'] = 'tensorflow'.encode()
+    f.attrs['backend'] = backend.encode()
     f.attrs['keras_version'] = '2.1.2'.encode()
     for layer, names in layers.items():
         g = f.create_group(layer)
-        g.attrs['weight_names'] = [(name + ':0').encode() for name in names]
+        g.attrs['weight_names'] = [(name + end).encode() for name in names]
         for name in names:
-            d = g.create_dataset(name + ':0', weights[name].shape, dtype=weights[name].dtype)
+            d = g.create_dataset(name + end, weights[name].shape, dtype=weights[name].dtype)
             d[...] = weights[name]
 
 
@@ -242,13 +252,17 @@ save_npy('keras/input.npy', x)
 net, logits = scheckmedia()
 save_h5('keras/scheckmedia.h5', lambda f: write_keras(f, net.weights))
 save_npy('keras/scheckmedia.logits.npy', logits.float().numpy())
-net, logits = kerascv()
+net, logits = kerascv(reflecting_avg_pool)
 # As the whole model, which has its weights in a group, with names in two attributes.
 save_h5('keras/kerascv.h5', lambda f: write_keras(f.create_group('model_weights'), net.weights, chunks=2))
 save_npy('keras/kerascv.logits.npy', logits.float().numpy())
 net, logits = tropcomplique()
 save_tfjs('keras/tropcomplique', 'model', net.weights, groups=2)
 save_npy('keras/tropcomplique.logits.npy', logits.float().numpy())
+# As published, from Keras on MXNet, whose SAME pads by one on each side and counts it.
+net, logits = kerascv(lambda x: F.avg_pool2d(x, 3, 2, 1), groups=2, widths=(16, 32, 64), stem=8)
+save_h5('keras/kerascv-mxnet.h5', lambda f: write_keras(f, in_mxnet_order(net.weights), backend='mxnet', end='1'))
+save_npy('keras/kerascv-mxnet.logits.npy', logits.float().numpy())
 
 # For the readers alone: element i of a tensor is i + its number.
 ramp = lambda number, shape, dtype='<f4': (np.arange(np.prod(shape, dtype=int)) + number).reshape(shape).astype(dtype)
