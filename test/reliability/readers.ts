@@ -5,9 +5,9 @@
  *   node dist/test/reliability/run.js readers
  *   READER=pytorch SEEDS=1000000 FIRST_SEED=0 node dist/test/reliability/run.js --here readers
  *
- * The second form mutates that many times, for one reader; SHUFFLENET_CHECKPOINTS=folder READER=given starts from files of
- * a folder. A new reader is a line in `readers`: the files that it is to
- * start from, small and of every kind that it knows, in test/fixtures/checkpoints/.
+ * The second form mutates that many times, for one reader; SHUFFLENET_CHECKPOINTS=folder READER=given starts from the files
+ * of a folder. A new reader is a line in `readers`: the files that it is to start from, small and of every kind that it
+ * knows, in test/fixtures/checkpoints/.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
