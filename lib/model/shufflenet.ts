@@ -47,7 +47,7 @@ export type Precision = 'fp32' | 'fp16';
 
 /** What weights came in, as README's table of files and families says. */
 export interface WeightsOrigin {
-  /** Of the file: 'safetensors', 'pytorch', 'onnx', 'caffe', 'caffe2', 'npz', 'hdf5' or 'tfjs'. */
+  /** Of the file: 'safetensors', 'pytorch', 'onnx', 'caffe', 'caffe2', 'mindspore', 'npz', 'hdf5', 'tensorflow' or 'tfjs'. */
   readonly format: string;
   /** Whose conventions the network has: 'megvii', 'pytorchcv' ... */
   readonly family: string;

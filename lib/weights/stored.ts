@@ -69,7 +69,9 @@ export interface StoredInput {
 }
 
 export interface StoredFile {
-  format: 'safetensors' | 'pytorch' | 'onnx' | 'caffe' | 'caffe2' | 'npz' | 'hdf5' | 'tfjs';
+  // biome-ignore format: a list
+  format:
+    | 'safetensors' | 'pytorch' | 'onnx' | 'caffe' | 'caffe2' | 'mindspore' | 'npz' | 'hdf5' | 'tensorflow' | 'tfjs';
   tensors: ReadonlyMap<string, StoredTensor>;
   /** Texts of the file about itself; empty where it has none. No prototype. */
   metadata: Record<string, string>;

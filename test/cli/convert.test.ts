@@ -48,6 +48,37 @@ describe('shufflenet convert', () => {
   });
 });
 
+describe("files of TensorFlow's and MindSpore's", () => {
+  const trop = path.join(root, 'test/fixtures/checkpoints/keras/tropcomplique/model.index');
+  const mindcv = checkpoints.find(({ name }) => name === 'mindcv')!.file;
+  for (const [from, format, family] of [
+    [trop, 'tensorflow', 'tropcomplique'],
+    [mindcv, 'mindspore', 'mindcv'],
+  ] as const) {
+    it(`${path.basename(from)} is told, converted, and classifies as what it is converted to`, () => {
+      const { stdout } = shufflenet('info', from);
+      assert.match(stdout, new RegExp(`^format +${format}\nfamily +${family}$`, 'm'));
+      const to = inFolder(`${family}.safetensors`);
+      assert.equal(shufflenet('convert', from, to).status, 0);
+      const classify = (weights: string) =>
+        shufflenet('classify', '--weights', weights, '--json', path.join(root, 'examples/chelsea.jpg')).stdout;
+      assert.match(classify(from), /"predictions":\[\{/);
+      assert.equal(classify(from), classify(to));
+    });
+  }
+
+  it("the data of TensorFlow's are refused with the file to give", () => {
+    const { status, stderr } = shufflenet(
+      'classify',
+      '--weights',
+      trop.replace('.index', '.data-00000-of-00001'),
+      'x.jpg',
+    );
+    assert.equal(status, 1);
+    assert.ok(stderr.endsWith(`expected its ${trop} (ERR_WEIGHTS_FORMAT)\n`), stderr);
+  });
+});
+
 describe('shufflenet info', () => {
   it('tells format, family, conventions, preprocessing and the checksum of a file', () => {
     const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex');

@@ -283,7 +283,7 @@ const kerascv: NamedLayout = {
 /** github.com/TropComplique/ShuffleNet-tensorflow: for 56x56 images, with no bottleneck and half the units. */
 const tropComplique: NamedLayout = {
   name: 'tropcomplique',
-  about: 'TropComplique/ShuffleNet-tensorflow (TensorFlow, as .npz or TensorFlow.js)',
+  about: 'TropComplique/ShuffleNet-tensorflow (TensorFlow)',
   license: 'MIT',
   signs: [/^features\/stage2\/unit1\/g_conv_1\/kernel/, /^features\/stage2\/unit1\/dw_conv_2\//],
   outside: { ...conv('conv1', 'features/stage1/conv1', 'features/stage1/batch_normalization'), classifier: 'fc' },

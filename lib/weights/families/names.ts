@@ -65,14 +65,18 @@ const leaf = new RegExp(`^(.+)[./](${Object.keys(leaves).join('|')})(?::0)?$`);
 /** What training scripts wrap networks in: DataParallel, Lightning, checkpoints that were saved as a whole. */
 const wrappers = /^(?:(?:state_dict|model_state_dict|model|module|net|network|_orig_mod)[./])+/;
 
-/** What is in a checkpoint but not part of any network. */
-const counters = /(?:^|[./])(?:num_batches_tracked|global_step|learning_rate)(?::0)?$|^optimizer[./_]/;
+/** What is in a checkpoint but not part of any network: counters, and what optimizers keep of MindSpore and TensorFlow. */
+const beside = [
+  /(?:^|[./])(?:num_batches_tracked|global_step|learning_rate(?:\/lr)?|beta[12]_power|momentum|(?:epoch|step)_num)(?::0)?$/,
+  /(?:^|\.)moment(?:s|1|2)\./,
+  /^optimizer[./_]|\/(?:Momentum|Adam|Adam_1)(?::0)?$/,
+];
 
 /** The file's tensors that could be weights, without the wrappers in their names. */
 export function unwrapped(file: StoredFile): Map<string, { from: string; tensor: StoredTensor }> {
   const found = new Map<string, { from: string; tensor: StoredTensor }>();
   for (const [from, tensor] of file.tensors) {
-    if (counters.test(from)) continue;
+    if (beside.some((kind) => kind.test(from))) continue;
     const name = from.replace(wrappers, '');
     // Of 'ema.x' beside 'model.x' and the like, both stay what they are.
     if (found.has(name)) found.set(from, { from, tensor });

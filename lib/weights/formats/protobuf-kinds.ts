@@ -40,6 +40,29 @@ export function isCaffe2(bytes: Uint8Array): boolean {
   return typed && start[at] !== 0x28;
 }
 
+/**
+ * Whether the bytes begin like a checkpoint of MindSpore: with a value, and that with its tag and then a tensor. Caffe's
+ * names, where that has the tag, do not begin with a line feed.
+ */
+export function isMindspore(bytes: Uint8Array): boolean {
+  if (isEncryptedMindspore(bytes)) return true;
+  if (bytes[0] !== 0x0a || isHeaderLength(bytes)) return false;
+  let at = 1;
+  while (bytes[at++]! >= 0x80);
+  const tensor = at + 2 + bytes[at + 1]!;
+  return bytes[at] === 0x0a && bytes[at + 1]! < 0x80 && (bytes[tensor] === 0x12 || bytes[tensor] === 0x1a);
+}
+
+/** Numbers of its own for each way to encrypt: https://github.com/mindspore-ai/mindspore/blob/v2.2.0/mindspore/core/utils/crypto.h */
+export function isEncryptedMindspore(bytes: Uint8Array): boolean {
+  return [0xd8, 0xd9, 0xda].includes(bytes[0]!) && bytes[1] === 0x5e && bytes[2] === 0x3a && bytes[3] === 0x7f;
+}
+
+/** Whether the bytes begin like the index of a TensorFlow checkpoint: with an empty key, and a message of its shards. */
+export function isTensorflow(bytes: Uint8Array): boolean {
+  return bytes[0] === 0 && bytes[1] === 0 && bytes[2]! < 0x80 && bytes[3] === 0x08;
+}
+
 /** A safetensors file, whose first eight bytes are a small number. */
 function isHeaderLength(bytes: Uint8Array): boolean {
   return bytes[5] === 0 && bytes[6] === 0 && bytes[7] === 0;

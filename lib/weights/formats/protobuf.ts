@@ -105,9 +105,17 @@ export class Field {
   }
 
   float(): number {
-    if (typeof this.value === 'bigint' || this.type !== WireType.Bit32) throw this.unexpected('a float');
+    return this.bit32('a float').getFloat32(0, true);
+  }
+
+  fixed32(): number {
+    return this.bit32('a fixed32').getUint32(0, true);
+  }
+
+  private bit32(expected: string): DataView {
+    if (typeof this.value === 'bigint' || this.type !== WireType.Bit32) throw this.unexpected(expected);
     // The last one counts.
-    return new DataView(this.value.buffer, this.value.byteOffset).getFloat32(this.value.length - 4, true);
+    return new DataView(this.value.buffer, this.value.byteOffset + this.value.length - 4, 4);
   }
 
   /** Also a message. */

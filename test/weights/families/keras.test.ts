@@ -13,7 +13,7 @@ const folder = path.join(__dirname, '../../../../test/fixtures/checkpoints/keras
 const npy = (name: string): Tensor => readNpy(readFileSync(path.join(folder, name)), name);
 const hdf5 = (name: string) => gunzipSync(readFileSync(path.join(folder, name)));
 
-/** Of files by make-fixtures/keras.py, and by TensorFlow.js itself. */
+/** Of files by make-fixtures/{keras,tensor_bundle}.py, and by TensorFlow.js itself. */
 interface Fixture {
   family: string;
   weights: () => string | Uint8Array;
@@ -77,6 +77,13 @@ const fixtures: Record<string, Fixture> = {
     input: 'input.npy',
     logits: 'kerascv-mxnet.logits.npy',
     wrong: [...common, { avgPoolPadding: { begin: 1, end: 1, reflect: true } }, { avgPoolCountPadding: false }],
+  },
+  "TropComplique, TensorFlow's checkpoint with the optimizer's tensors": {
+    family: 'tropcomplique',
+    weights: () => path.join(folder, 'tropcomplique/model.index'),
+    input: 'input.npy',
+    logits: 'tropcomplique.logits.npy',
+    wrong: [],
   },
   'TropComplique, TensorFlow.js with halves in shards': {
     family: 'tropcomplique',

@@ -32,6 +32,13 @@ const tensor = (...shape: number[]): Source => ({
   bytes: float32(Array.from({ length: shape.reduce((product, n) => product * n, 1) }, () => 0.5)),
 });
 
+/** Of PyTorch, TensorFlow and MindSpore. */
+const ofOptimizers = [
+  'optimizer.state.0.exp_avg',
+  ...['optimizer/conv1/kernel/Momentum', 'conv1/W/Momentum', 'conv1/W/Adam_1:0', 'beta1_power', 'learning_rate/lr'],
+  ...['moments.conv1.weight', 'moment2.conv1.weight', 'momentum', 'global_step', 'epoch_num'],
+];
+
 describe('a family is told', () => {
   it('by exactly one of them, for each of their files', async () => {
     for (const { name } of checkpoints) {
@@ -49,7 +56,7 @@ describe('a family is told', () => {
         const file = await stored(name);
         const wrapped = renamed(file, (tensor) => `${wrapper}${tensor}`);
         const [first] = file.tensors.values();
-        const tensors = new Map([...wrapped.tensors, ['optimizer.state.0.exp_avg', first!] as const]);
+        const tensors = new Map([...wrapped.tensors, ...ofOptimizers.map((name) => [name, first!] as const)]);
         const found = recognise({ ...wrapped, tensors }, 'w');
         assert.deepEqual(found.network, recognise(file, 'w').network);
         assert.deepEqual([found.family.name, found.unplaced.size], [name, 0]);

@@ -14,12 +14,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from families import GROUPS, STEM, WIDTHS, conv, image, prepare, shuffle, units
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from messages import classes
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 FOLDER = Path('test/fixtures/checkpoints')
-FIELD = descriptor_pb2.FieldDescriptorProto
 # Of caffe2.proto, in whose proto2 repeated numbers are not packed.
 MESSAGES = {
     'Argument': [('name', 1, 'STRING'), ('f', 2, 'FLOAT'), ('i', 3, 'INT64'), ('s', 4, 'BYTES'), ('floats', 5, '*FLOAT'),
@@ -31,20 +30,7 @@ MESSAGES = {
 }  # fmt: skip
 
 
-def net_def():
-    file = descriptor_pb2.FileDescriptorProto(name='small-caffe2.proto', package='caffe2')
-    for name, fields in MESSAGES.items():
-        message = file.message_type.add(name=name)
-        for field, number, kind in fields:
-            label = FIELD.LABEL_REPEATED if kind[0] == '*' else FIELD.LABEL_OPTIONAL
-            own = message.field.add(name=field, number=number, label=label)
-            kind = kind.lstrip('*')
-            own.type = getattr(FIELD, f'TYPE_{kind}', FIELD.TYPE_MESSAGE)
-            if own.type == FIELD.TYPE_MESSAGE:
-                own.type_name = f'.caffe2.{kind}'
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.MessageFactory(pool).GetPrototype(pool.FindMessageTypeByName('caffe2.NetDef'))()
+net_def = classes('caffe2', MESSAGES)['NetDef']
 
 
 def fill(net, name, array):

@@ -455,16 +455,6 @@ def plain(net, keep_counters=True):
     return OrderedDict((k, v) for k, v in net.state_dict().items() if keep_counters or 'num_batches' not in k)
 
 
-def mindspore_names(net):
-    """MindSpore's names of batch norm."""
-    state = net.state_dict()
-    norms = {k.rsplit('.', 1)[0] for k in state if k.endswith('running_mean')}
-    leaves = {'weight': 'gamma', 'bias': 'beta', 'running_mean': 'moving_mean', 'running_var': 'moving_variance'}
-    for name, value in plain(net, False).items():
-        path, leaf = name.rsplit('.', 1)
-        yield f'{path}.{leaves[leaf]}' if path in norms else name, value.numpy()
-
-
 def write_safetensors(path, arrays):
     header, data = {}, b''
     for name, array in arrays:
@@ -492,7 +482,6 @@ def main():
     net = make('megvii', Megvii)
     torch.save({'state_dict': OrderedDict((f'module.{k}', v) for k, v in plain(net).items())}, FOLDER / 'megvii.pth.tar')
 
-    write_safetensors(FOLDER / 'mindcv.safetensors', mindspore_names(make('mindcv', Mindcv)))
     net = make('mindcv-mint', MindcvMint)
     write_safetensors(FOLDER / 'mindcv-mint.safetensors', ((k, v.numpy()) for k, v in plain(net, False).items()))
 
