@@ -373,7 +373,12 @@ const conventions = [
  * several have them. For graphs, which tell the conventions but not whose they are.
  */
 export function preprocessOf(variant: Partial<Variant>): Preprocess | undefined {
-  const of = (given: Partial<Variant>) => conventions.map((field) => ({ ...defaultVariant, ...given })[field]);
+  const of = (given: Partial<Variant>) => {
+    const all = { ...defaultVariant, ...given };
+    // Where sides are even, and exporters know them, that is what they write.
+    if (isDeepStrictEqual(all.maxPoolPadding, { begin: 0, end: 1 })) all.maxPoolPadding = 'same';
+    return conventions.map((field) => all[field]);
+  };
   const alike = layouts.filter((layout) => isDeepStrictEqual(of(layout.variant), of(variant)));
   const [first, ...others] = alike.map(({ preprocess }) => preprocess);
   return others.every((other) => isDeepStrictEqual(other, first)) ? first : undefined;

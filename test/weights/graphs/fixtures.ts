@@ -15,6 +15,7 @@ export interface Checkpoint {
 }
 
 const folded = { batchNorm: false, stemBias: true, convBias: true };
+const tensorpack = { shuffleOrder: 'inverse', concatRelu: 'branch', avgPoolCountPadding: false } as const;
 const caffePools = {
   bottleneck: 'branch',
   maxPoolPadding: { begin: 0, end: 0, ceil: true },
@@ -55,6 +56,30 @@ export const checkpoints: Checkpoint[] = [
       bottleneck: 'branch',
       avgPoolCountPadding: false,
       stemBias: true,
+    },
+    channelOrder: 'BGR',
+  },
+  { file: 'excited.onnx', variant: { ...folded, concatOrder: 'branchShortcut' }, channelOrder: 'RGB' },
+  {
+    file: 'tensorpack.onnx',
+    variant: {
+      ...tensorpack,
+      // What TensorFlow's rule comes to where sides are even.
+      stemPadding: { begin: 0, end: 1 },
+      maxPoolPadding: { begin: 0, end: 1 },
+      avgPoolPadding: { begin: 0, end: 1 },
+      depthwisePadding: { begin: 0, end: 1 },
+    },
+    channelOrder: 'BGR',
+  },
+  {
+    file: 'tensorpack-nhwc.onnx',
+    variant: {
+      ...tensorpack,
+      stemPadding: 'same',
+      maxPoolPadding: 'same',
+      avgPoolPadding: 'same',
+      depthwisePadding: 'same',
     },
     channelOrder: 'BGR',
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ShuffleNet } from '../../../lib';
+import { ShuffleNet, type Tensor } from '../../../lib';
 import { difference } from '../../model/files';
 import { Peer } from '../../onnx/runtime';
 import { bytesOf, image, logitsOf } from './fixtures';
@@ -13,6 +13,23 @@ async function bothLogits(bytes: Uint8Array, file: string, output: string): Prom
   const { data } = await peer.run(image(file), output);
   await peer.close();
   return [(await model.run(image(file))).data, data];
+}
+
+it('files of tf2onnx, of the ONNX model zoo and with excitations give the same logits in onnxruntime', async () => {
+  for (const file of ['tensorpack.onnx', 'tensorpack-nhwc.onnx', 'zoo.onnx', 'excited.onnx']) {
+    const model = await Model.read(bytesOf(file));
+    const set = file.includes('nhwc') ? 12 : 15;
+    const peer = await Peer.load(model.write(set));
+    const { data } = await peer.run(model.input.shape?.[3] === 3 ? byPixels(image(file)) : image(file), model.logits);
+    await peer.close();
+    assert.ok(difference(data, logitsOf(file)) <= 5e-5, file);
+  }
+});
+
+/** N, H, W, C, as TensorFlow has images. */
+function byPixels({ data, shape: [n, c, h, w] }: Tensor): Tensor {
+  const turned = Float32Array.from(data, (_, i) => data[(i % c!) * h! * w! + Math.floor(i / c!)]!);
+  return { data: turned, shape: [n!, h!, w!, c!] };
 }
 
 describe('operator sets of ONNX', () => {

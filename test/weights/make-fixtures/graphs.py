@@ -115,9 +115,9 @@ class Zoo(nn.Module):
         return self.pred(x.mean((2, 3)))
 
 
-def zoo_model(net, ir_version=3, opset=7):
-    """As onnx-caffe2 wrote it: shapes of batches of one, all parameters declared as inputs too."""
-    nodes, tensors, counts = [], [], {}
+def zoo_model(net):
+    """As onnx-caffe2 wrote it: shapes of batches of one, all parameters declared as inputs too, nodes without names."""
+    nodes, tensors, dummies = [], [], iter(range(1000))
 
     def initialiser(name, value):
         tensors.append(numpy_helper.from_array(value, name))
@@ -126,51 +126,92 @@ def zoo_model(net, ir_version=3, opset=7):
     def weight(name, tensor):
         return initialiser(f'gpu_0/{name}_0', tensor.detach().numpy())
 
-    def node(kind, inputs, **attributes):
-        index = counts[kind] = counts.get(kind, -1) + 1
-        name = f'gpu_0/{kind.lower()}_{index}'
-        nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
+    def dummy():
+        return f'OC2_DUMMY_{next(dummies)}'
 
-    def reshape(x, *shape):
-        index = counts['shape'] = counts.get('shape', -1) + 1
-        return node('Reshape', [x, initialiser(f'OC2_DUMMY_{index}', np.array(shape, np.int64))])
+    def node(kind, inputs, output, **attributes):
+        nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def reshape(x, output, *shape):
+        return node('Reshape', [x, initialiser(dummy(), np.array(shape, np.int64))], output)
 
     def conv_bn(x, name, module, norm):
         k, s, p = module.kernel_size[0], module.stride[0], module.padding[0]
         bias = [weight(f'{name}_b', module.bias)] if module.bias is not None else []
-        x = node('Conv', [x, weight(f'{name}_w', module.weight), *bias], kernel_shape=[k, k], strides=[s, s],
-                 pads=[p] * 4, group=module.groups)  # fmt: skip
+        x = node('Conv', [x, weight(f'{name}_w', module.weight), *bias], f'gpu_0/{name}_1', kernel_shape=[k, k],
+                 strides=[s, s], pads=[p] * 4, group=module.groups)  # fmt: skip
         parts = ('s', norm.weight), ('b', norm.bias), ('rm', norm.running_mean), ('riv', norm.running_var)
-        return node('BatchNormalization', [x, *(weight(f'{name}_bn_{leaf}', part) for leaf, part in parts)])
+        parameters = [weight(f'{name}_bn_{leaf}', part) for leaf, part in parts]
+        return node('BatchNormalization', [x, *parameters], f'gpu_0/{name}_bn_1')
 
     window = {'kernel_shape': [3, 3], 'strides': [2, 2], 'pads': [1, 1, 1, 1]}
-    x = node('Relu', [conv_bn('gpu_0/data_0', 'conv3_0', net.conv3, net.bn)])
-    x = node('MaxPool', [x], **window)
-    side = SIDE // 4
+    x = node('Relu', [conv_bn('gpu_0/data_0', 'conv3_0', net.conv3, net.bn)], 'gpu_0/conv3_0_bn_2')
+    x = node('MaxPool', [x], 'gpu_0/pool_0_1', **window)
+    side, pools = SIDE // 4, 0
     for unit in range(16):
         one, two, deep = net.gconv1[2 * unit], net.gconv1[2 * unit + 1], net.gconv3[unit]
-        branch = node('Relu', [conv_bn(x, f'gconv1_{2 * unit}', one, net.bn1[2 * unit])])
+        name = f'gconv1_{2 * unit}'
+        branch = node('Relu', [conv_bn(x, name, one, net.bn1[2 * unit])], f'gpu_0/{name}_bn_2')
         mid = one.out_channels
-        branch = reshape(branch, 1, net.groups, mid // net.groups, side, side)
-        branch = reshape(node('Transpose', [branch], perm=[0, 2, 1, 3, 4]), 1, mid, side, side)
+        branch = reshape(branch, dummy(), 1, net.groups, mid // net.groups, side, side)
+        branch = node('Transpose', [branch], dummy(), perm=[0, 2, 1, 3, 4])
+        branch = reshape(branch, f'gpu_0/shuffle_{unit}_1', 1, mid, side, side)
         branch = conv_bn(branch, f'gconv3_{unit}', deep, net.bn3[unit])
         branch = conv_bn(branch, f'gconv1_{2 * unit + 1}', two, net.bn1[2 * unit + 1])
         if deep.stride[0] == 2:
-            side //= 2
-            x = node('Concat', [branch, node('AveragePool', [x], **window)], axis=1)
+            side, pools = side // 2, pools + 1
+            pool = node('AveragePool', [x], f'gpu_0/pool_{pools}_1', **window)
+            x = node('Concat', [branch, pool], f'gpu_0/block{unit}_1', axis=1)
         else:
-            x = node('Sum', [branch, x])
-        x = node('Relu', [x])
-    x = reshape(node('AveragePool', [x], kernel_shape=[side, side]), 1, net.widths[-1])
-    x = node('Gemm', [x, weight('pred_w', net.pred.weight), weight('pred_b', net.pred.bias)], transB=1)
-    node('Softmax', [x])
+            x = node('Sum', [branch, x], f'gpu_0/block{unit}_1')
+        x = node('Relu', [x], f'gpu_0/block{unit}_2')
+    x = node('AveragePool', [x], 'gpu_0/final_avg_1', kernel_shape=[side, side])
+    x = reshape(x, dummy(), 1, net.widths[-1])
+    x = node('Gemm', [x, weight('pred_w', net.pred.weight), weight('pred_b', net.pred.bias)], 'gpu_0/pred_1', transB=1)
+    node('Softmax', [x], 'gpu_0/softmax_1')
+    # As many as a log of the zoo's own file counts (github.com/onnx/onnx/issues/1043).
+    assert (len(nodes), len(tensors)) == (203, 281)
     image_input = helper.make_tensor_value_info('gpu_0/data_0', TensorProto.FLOAT, [1, 3, SIDE, SIDE])
     inputs = [image_input, *(helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in tensors)]
-    output = helper.make_tensor_value_info('gpu_0/softmax_0', TensorProto.FLOAT, [1, families.CLASSES])
+    output = helper.make_tensor_value_info('gpu_0/softmax_1', TensorProto.FLOAT, [1, families.CLASSES])
     graph = helper.make_graph(nodes, 'shufflenet', inputs, [output], tensors)
-    return helper.make_model(graph, producer_name='onnx-caffe2', ir_version=ir_version,
-                             opset_imports=[helper.make_opsetid('', opset)])  # fmt: skip
+    opset = helper.make_opsetid('', 9)
+    return helper.make_model(graph, producer_name='onnx-caffe2', ir_version=3, opset_imports=[opset])
+
+
+# With squeeze and excitation, in both forms in which people write it.
+
+
+class LinearExcitation(nn.Module):
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.fc = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid())
+
+    def forward(self, x):
+        n, c, _, _ = x.size()
+        return x * self.fc(F.adaptive_avg_pool2d(x, 1).view(n, c)).view(n, c, 1, 1).expand_as(x)
+
+
+class ConvExcitation(nn.Module):
+    def __init__(self, channels, hidden):
+        super().__init__()
+        self.reduce, self.expand = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x):
+        return x * self.expand(F.relu(self.reduce(x.mean((2, 3), keepdim=True)))).sigmoid()
+
+
+class Excited(families.Pytorchcv):
+    """Stage 2 in the one form, the others in the other."""
+
+    def __init__(self):
+        super().__init__()
+        for stage, unit, inputs, out in families.units():
+            module = getattr(getattr(self.features, f'stage{stage + 1}'), f'unit{unit + 1}')
+            kind = LinearExcitation if stage == 0 else ConvExcitation
+            channels = module.expand_conv3.out_channels
+            module.expand_bn3 = nn.Sequential(module.expand_bn3, kind(channels, out // 6))
 
 
 # A small file with all that the reader knows, for thousands of damaged copies.
@@ -244,6 +285,8 @@ def main():
         size_threshold=0,
     )
     modernise('chenhang98')
+
+    export('excited', Excited, 12, folded=True)
 
     net = prepare(Zoo(), SIDE, seed=1)
     model = zoo_model(net)
