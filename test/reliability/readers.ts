@@ -390,7 +390,7 @@ async function greed(): Promise<Outcome> {
     const before = process.memoryUsage.rss();
     writeFileSync(forget, '5');
     const from = performance.now();
-    const outcome = await readStored({ file: 'x', bytes }).then(
+    const outcome = await readStored({ file: 'x.index', bytes, sibling: async () => zeros(0) }).then(
       () => 'tensors',
       (error: unknown) => (error instanceof ShuffleNetError ? error.code : String(error)),
     );
