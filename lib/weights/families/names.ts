@@ -63,22 +63,28 @@ const leaves: Readonly<Record<string, string>> = {
 const leaf = new RegExp(`^(.+)[./](${Object.keys(leaves).join('|')})(?::0)?$`);
 
 /** What training scripts wrap networks in: DataParallel, Lightning, checkpoints that were saved as a whole. */
-const wrappers = /^(?:(?:state_dict|model_state_dict|model|module|net|network|_orig_mod)[./])+/;
+const wrappers =
+  /^(?:(?:state_dict|model_state_dict|model|module|net|network|_orig_mod|_forward_module|_fsdp_wrapped_module)[./])+/;
 
-/** What is in a checkpoint but not part of any network: counters, and what optimizers keep of MindSpore and TensorFlow. */
+/** Running averages of weights. */
+const averages = /^(?:model_ema|ema_model|ema|averaged_model|swa_model)[._]/;
+
+/** What is in a checkpoint but no network's: counters, losses, and what optimizers keep of MindSpore and TensorFlow. */
 const beside = [
-  /(?:^|[./])(?:num_batches_tracked|global_step|learning_rate(?:\/lr)?|beta[12]_power|momentum|(?:epoch|step)_num)(?::0)?$/,
+  /^(?:criterion|loss|loss_fn)\./,
+  /(?:^|[./])(?:num_batches_tracked|n_averaged|global_step|learning_rate(?:\/lr)?|beta[12]_power|momentum|(?:epoch|step)_num)(?::0)?$/,
   /(?:^|\.)moment(?:s|1|2)\./,
   /^optimizer[./_]|\/(?:Momentum|Adam|Adam_1)(?::0)?$/,
 ];
 
-/** The file's tensors that could be weights, without the wrappers in their names. */
+/** The file's tensors that could be weights, without the wrappers in their names; averages only where they are alone. */
 export function unwrapped(file: StoredFile): Map<string, { from: string; tensor: StoredTensor }> {
   const found = new Map<string, { from: string; tensor: StoredTensor }>();
-  for (const [from, tensor] of file.tensors) {
-    if (beside.some((kind) => kind.test(from))) continue;
-    const name = from.replace(wrappers, '');
-    // Of 'ema.x' beside 'model.x' and the like, both stay what they are.
+  const all = [...file.tensors].filter(([from]) => !beside.some((kind) => kind.test(from)));
+  const own = all.filter(([from]) => !averages.test(from));
+  for (const [from, tensor] of own.length > 0 ? own : all) {
+    const name = from.replace(averages, '').replace(wrappers, '');
+    // Of 'net.x' beside 'model.x' and the like, both stay what they are.
     if (found.has(name)) found.set(from, { from, tensor });
     else found.set(name, { from, tensor });
   }

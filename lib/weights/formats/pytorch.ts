@@ -49,7 +49,7 @@ const dtypes: ReadonlyMap<string, Dtype> = new Map([
   ['torch.float8_e5m2', 'F8_E5M2'],
 ]);
 
-/** Where people keep a state dict, likeliest first. */
+/** Where people keep a state dict, likeliest first, and a network's own weights before averages of them. */
 const wrappers = [
   'state_dict',
   'model_state_dict',
@@ -63,6 +63,8 @@ const wrappers = [
   'state_dict_ema',
   'ema_state_dict',
   'model_ema',
+  'ema_model',
+  'params_ema',
   'ema',
 ];
 

@@ -8,6 +8,7 @@ import { readNpy } from '../../../lib/cli/npy';
 import { convertWeights } from '../../../lib/weights/convert';
 import { loadWeights } from '../../../lib/weights/load';
 import { failure } from '../files';
+import { asNpz } from '../npz';
 
 const folder = path.join(__dirname, '../../../../test/fixtures/checkpoints/keras');
 const npy = (name: string): Tensor => readNpy(readFileSync(path.join(folder, name)), name);
@@ -141,6 +142,15 @@ for (const [name, fixture] of Object.entries(fixtures)) {
     }
   });
 }
+
+it("TropComplique's variables as .npz give the same logits bit for bit", async () => {
+  const { weights, input } = fixtures['TropComplique, TensorFlow.js with halves in shards']!;
+  const file = weights() as string;
+  await using direct = await ShuffleNet.load(file);
+  await using model = await ShuffleNet.load(await asNpz(readFileSync(file), path.dirname(file), file));
+  assert.deepEqual(model.weights, { format: 'npz', family: 'tropcomplique' });
+  assert.deepEqual(await model.run(npy(input)), await direct.run(npy(input)));
+});
 
 it('refuses networks that need other tensors', async () => {
   const scheckmedia = fixtures['scheckmedia, HDF5']!.weights;

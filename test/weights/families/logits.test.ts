@@ -7,6 +7,8 @@ import { readNpy } from '../../../lib/cli/npy';
 import type { Padding } from '../../../lib/network/layers';
 import { difference, digest } from '../../model/files';
 import { failure } from '../files';
+import { asNpz } from '../npz';
+import { randomWeights } from '../../onnx/runtime';
 import { checkpoints, largest, type Checkpoint } from './fixtures';
 
 async function logitsOf(weights: string | Uint8Array, { input }: Checkpoint, options?: LoadOptions) {
@@ -88,6 +90,13 @@ for (const checkpoint of checkpoints) {
       assert.deepEqual(again.model.weights, { format: 'safetensors', family: name });
     });
 
+    it('as .npz under the same names, it gives the same logits bit for bit', async () => {
+      const direct = await logitsOf(file, checkpoint);
+      const again = await logitsOf(await asNpz(readFileSync(file), path.dirname(file), file), checkpoint);
+      assert.equal(digest(again.data), digest(direct.data));
+      assert.deepEqual(again.model.weights, { format: 'npz', family: name });
+    });
+
     it('gives others, by a hundredth of the largest and more, if one convention is changed', async () => {
       const { variant } = (await logitsOf(file, checkpoint)).model.network;
       for (const [field, change] of Object.entries(changes)) {
@@ -110,6 +119,15 @@ for (const checkpoint of checkpoints) {
     });
   });
 }
+
+test("this package's own names as .npz give the same logits bit for bit", async () => {
+  const [{ input }] = checkpoints as [Checkpoint];
+  const original = randomWeights({ scale: 0.25, classes: 5 }, 1);
+  await using direct = await ShuffleNet.load(original);
+  await using model = await ShuffleNet.load(await asNpz(original));
+  assert.deepEqual(model.weights, { format: 'npz', family: 'canonical' });
+  assert.equal(digest((await model.run(input)).data), digest((await direct.run(input)).data));
+});
 
 test('where the stem has a ReLU, that of the branch alone and that after the concatenation are the same', async () => {
   for (const checkpoint of checkpoints) {

@@ -64,6 +64,23 @@ describe('a family is told', () => {
     }
   });
 
+  it('as training scripts save it: of averages beside it or alone, with the weights of a loss', async () => {
+    const file = await stored('pytorchcv');
+    const [first] = file.tensors.values();
+    const by = (prefix: string) => renamed(file, (name) => prefix + name).tensors;
+    for (const averages of ['ema.module.', 'model_ema.module.', 'ema_model.', 'averaged_model.module.']) {
+      const alone = recognise({ ...file, tensors: by(averages) }, 'w');
+      assert.ok([...alone.tensors.values()].every(({ from }) => from.startsWith(averages)));
+      for (const own of ['model.', 'model._orig_mod.', '_forward_module.module.', '_fsdp_wrapped_module.']) {
+        const beside = [['criterion.weight', first!] as const, ['ema.n_averaged', first!] as const];
+        const tensors = new Map([...by(averages), ...by(own), ...beside]);
+        const found = recognise({ ...file, tensors }, 'w');
+        assert.ok([...found.tensors.values()].every(({ from }) => from.startsWith(own)));
+        assert.deepEqual([found.tensors.size, found.unplaced.size], [alone.tensors.size, 0]);
+      }
+    }
+  });
+
   it("by the caller, where the file does not look like it: mindcv's names are both versions'", async () => {
     const old = await stored('mindcv');
     const leaves: Record<string, string> = {

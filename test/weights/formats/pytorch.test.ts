@@ -87,6 +87,19 @@ describe('a checkpoint', () => {
     }
     const twice = dict([['model', dict([['state_dict', dict([['module.module.a', tensor()]])]])]]);
     assert.deepEqual(contents(await read(torchZip(twice))), [a]);
+    // Of timm, torchvision's references and mmengine: the network's own weights, not averages of them.
+    for (const [own, averages] of [
+      ['state_dict', 'state_dict_ema'],
+      ['model', 'model_ema'],
+      ['state_dict', 'ema_state_dict'],
+      ['params', 'params_ema'],
+    ] as const) {
+      const both = dict([
+        [averages, dict([['module.b', tensor()]])],
+        [own, dict([['a', tensor()]])],
+      ]);
+      assert.deepEqual(contents(await read(torchZip(both))), [a]);
+    }
     const averaged = dict([
       ['n_averaged', tensor({ shape: [], strides: [] })],
       ['module.a', tensor()],
