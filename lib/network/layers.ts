@@ -9,8 +9,8 @@
  * - `begin`/`end`: rows (columns) of padding before and after, output size = floor((in + begin + end - k) / stride) + 1.
  * - `ceil`: round up instead, dropping a last window that would start beyond in + begin (Caffe's and PyTorch's ceil_mode).
  * - `same`: TensorFlow's SAME, output = ceil(in / stride), the odd row of padding goes to the end.
- * - `reflect`: not zeros but the plane mirrored at its outermost cells, row -1 is row 1. Of average pools that count their
- *   padding, of less than half a window, without `ceil`.
+ * - `reflect`: not zeros but the plane mirrored at its outermost cells, row -1 is row 1. Of 3x3 average pools that count
+ *   their padding, by at most one cell, without `ceil`.
  */
 export type Padding = { begin: number; end: number; ceil?: boolean; reflect?: boolean } | 'same';
 

@@ -217,7 +217,7 @@ function resolveVariant(option: Partial<Variant> = {}): Variant {
   const variant: Variant = { ...defaultVariant, ...given };
   if (variant.avgPoolKernel === 2) {
     if (option.avgPoolPadding === undefined) variant.avgPoolPadding = { begin: 0, end: 0 };
-    check('variant.avgPoolPadding', variant.avgPoolPadding, padding(2, 'ceil', 'reflect'));
+    check('variant.avgPoolPadding', variant.avgPoolPadding, padding(2, 'ceil'));
   }
   const { avgPoolPadding, avgPoolCountPadding } = variant;
   if (avgPoolPadding !== 'same' && avgPoolPadding.reflect) {

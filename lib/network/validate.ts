@@ -32,21 +32,17 @@ export function positive(max: number): Check {
   };
 }
 
-/**
- * `below`: the kernel. A wider padding would make pool windows that hold no input at all; what reflects has its cells
- * in the same window.
- */
+/** `below`: the kernel. A wider padding would make pool windows that hold no input at all. */
 export function padding(below: number, ...flags: ('ceil' | 'reflect')[]): Check {
   const keys = ['begin', 'end', ...flags];
   const words = ['begin', 'end', ...flags.map((flag) => `${flag}?`)].join(', ');
-  const most = { zeros: below - 1, reflect: Math.floor((below - 1) / 2) };
-  const reflecting = flags.includes('reflect') ? `, 0 to ${most.reflect} and no ceil where it reflects` : '';
+  const reflecting = flags.includes('reflect') ? `, 0 to 1 and no ceil where it reflects` : '';
   return {
-    expected: `'same' or { ${words} } with 0 to ${most.zeros} cells${reflecting}`,
+    expected: `'same' or { ${words} } with 0 to ${below - 1} cells${reflecting}`,
     accepts: (value) => {
       if (!isRecord(value)) return value === 'same';
       const { begin, end, ceil, reflect } = value;
-      const side = integer(0, reflect ? most.reflect : most.zeros);
+      const side = integer(0, reflect ? 1 : below - 1);
       return (
         Object.keys(value).every((key) => keys.includes(key)) &&
         side.accepts(begin) &&

@@ -70,9 +70,9 @@ class Fuser {
 
   int lower(const Layer& layer) {
     const Padding& padding = layer.padding;
-    if (padding.reflect && (layer.kind != LayerKind::kAvgPool || padding.same || padding.ceil || !layer.count_padding ||
-                            2 * std::max(padding.begin, padding.end) >= layer.kernel)) {
-      fail("only average pools that count their padding, of less than half a window, can reflect");
+    if (padding.reflect && (layer.kind != LayerKind::kAvgPool || layer.kernel != 3 || padding.same || padding.ceil ||
+                            !layer.count_padding || std::max(padding.begin, padding.end) > 1)) {
+      fail("only 3x3 average pools that count their padding, of at most one cell, can reflect");
     }
     switch (layer.kind) {
       case LayerKind::kInput:

@@ -66,8 +66,9 @@ const cases: Record<string, (graph: Loose, tensors: Record<string, unknown>) => 
     Object.assign(find(graph, 'avgPool'), { padding: { begin: 1, end: 1, reflect: true }, countPadding: false }),
   'a reflection that rounds up': (graph) =>
     (find(graph, 'avgPool').padding = { begin: 1, end: 1, ceil: true, reflect: true }),
-  'a reflection of half a window and more': (graph) =>
-    (find(graph, 'avgPool').padding = { begin: 2, end: 1, reflect: true }),
+  'a reflection of two cells': (graph) => (find(graph, 'avgPool').padding = { begin: 2, end: 1, reflect: true }),
+  'a reflection in 5x5 windows': (graph) =>
+    Object.assign(find(graph, 'avgPool'), { kernel: 5, padding: { begin: 1, end: 1, reflect: true } }),
   'a padding without an end': (graph) => (find(graph, 'avgPool').padding = { begin: 1 }),
   'an addition of different channels': (graph) => (find(graph, 'add').inputs = [0, 3]),
   'an addition of different planes': (graph) => ((find(graph, 'add').inputs as number[])[0] = 3),

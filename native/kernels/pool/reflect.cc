@@ -1,45 +1,32 @@
 #include "kernels/pool/reflect.h"
 
-#include <algorithm>
-
 namespace sn {
 namespace {
 
-// Channels of a window that are summed up together.
-constexpr int kChannels = 16;
+ptrdiff_t mirrored(int i, int size) { return i < 0 ? -i : i < size ? i : 2 * (size - 1) - i; }
 
-int mirrored(int i, int size) { return i < 0 ? -i : i < size ? i : 2 * (size - 1) - i; }
-
-// From one pixel, or channel, to the next.
-struct Strides {
-  ptrdiff_t pixel, channel;
-};
-
-template <class A>
-void reflect(const A& a, Strides in, Strides out, int begin, int end) {
-  const auto& window = a.window;
+// Of either layout: from one pixel to the next it is in_pixel and out_pixel, from one channel to the next what `a` says.
+template <class T>
+void reflect(const PoolPlanesOf<T>& a, ptrdiff_t in_pixel, ptrdiff_t out_pixel, int begin, int end) {
+  const PoolWindowOf<T>& window = a.window;
   for (int y = begin; y < end; y++) {
     const int top = y * window.stride - a.pad_y;
-    const bool rows_inside = top >= 0 && top + window.kernel <= a.height;
+    const bool rows_inside = top >= 0 && top + 3 <= a.height;
     for (int x = 0; x < a.output_width; x++) {
       const int left = x * window.stride - a.pad_x;
-      if (rows_inside && left >= 0 && left + window.kernel <= a.width) continue;
+      if (rows_inside && left >= 0 && left + 3 <= a.width) continue;
+      ptrdiff_t cells[9];
+      for (int i = 0; i < 9; i++) {
+        cells[i] = (mirrored(top + i / 3, a.height) * a.width + mirrored(left + i % 3, a.width)) * in_pixel;
+      }
       const float scale = static_cast<float>(window.row_scale[y]) * static_cast<float>(window.column_scale[x]);
-      auto* output = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * out.pixel;
-      for (int first = 0; first < a.channels; first += kChannels) {
-        const int channels = std::min(kChannels, a.channels - first);
-        float sums[kChannels] = {};
-        for (int ky = 0; ky < window.kernel; ky++) {
-          const ptrdiff_t row = static_cast<ptrdiff_t>(mirrored(top + ky, a.height)) * a.width;
-          for (int kx = 0; kx < window.kernel; kx++) {
-            const auto* cell = a.input + (row + mirrored(left + kx, a.width)) * in.pixel + first * in.channel;
-            for (int c = 0; c < channels; c++) sums[c] += cell[c * in.channel];
-          }
-        }
-        for (int c = 0; c < channels; c++) {
-          const float mean = sums[c] * scale;
-          output[(first + c) * out.channel] = mean < window.lower ? window.lower : mean;
-        }
+      const T* input = a.input;
+      T* output = a.output + (static_cast<ptrdiff_t>(y) * a.output_width + x) * out_pixel;
+      for (int c = 0; c < a.channels; c++, input += a.input_stride, output += a.output_stride) {
+        float sum = 0;
+        for (const ptrdiff_t cell : cells) sum += input[cell];
+        sum *= scale;
+        *output = sum < window.lower ? window.lower : sum;
       }
     }
   }
@@ -49,12 +36,13 @@ void reflect(const A& a, Strides in, Strides out, int begin, int end) {
 
 template <class T>
 void reflect_borders(const PoolPlanesOf<T>& a, int begin, int end) {
-  reflect(a, {1, a.input_stride}, {1, a.output_stride}, begin, end);
+  reflect(a, 1, 1, begin, end);
 }
 
 template <class T>
 void reflect_borders(const PoolChannelsOf<T>& a, int begin, int end) {
-  reflect(a, {a.input_stride, 1}, {a.output_stride, 1}, begin, end);
+  reflect<T>({a.window, a.input, 1, a.channels, a.height, a.width, a.pad_y, a.pad_x, a.output, 1, a.output_width},
+             a.input_stride, a.output_stride, begin, end);
 }
 
 template void reflect_borders(const PoolPlanesOf<float>&, int, int);

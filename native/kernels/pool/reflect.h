@@ -5,8 +5,8 @@
 namespace sn {
 
 // Computes anew the windows of output rows [begin, end) that stick out of the plane, after the kernels, which take what is
-// outside for zeros. Padding takes less than half of a window, so that what it mirrors lies in the same window; planes
-// have more cells than it to each side.
+// outside for zeros. Windows are 3x3 and stick out by at most one cell, so that what it mirrors lies in the same window;
+// planes have at least two rows and columns.
 template <class T>
 void reflect_borders(const PoolPlanesOf<T>& a, int begin, int end);
 template <class T>
