@@ -262,18 +262,27 @@ const scheckmedia: NamedLayout = {
   },
 };
 
-/**
- * The Keras part of osmr/imgclsmob: pytorchcv's weights. On TensorFlow its average pools reflect at the border; on MXNet,
- * which wrote the published files and numbers their tensors, they pad as those do that the weights were trained with.
- */
-const kerascv: NamedLayout = {
+/** The TensorFlow part of osmr/imgclsmob: pytorchcv's network. */
+const tensorflowcv: NamedLayout = {
   ...pytorchcv,
-  name: 'kerascv',
-  about: 'osmr/imgclsmob, kerascv (Keras)',
-  signs: [/^features\/init_block\/conv\//, /\/compress_conv1(?:\/convgroup1)?\//],
+  name: 'tensorflowcv',
+  about: 'osmr/imgclsmob, tensorflowcv (TensorFlow, as .npz)',
+  signs: [/^features\/init_block\/conv\//, /\/dw_conv2\/dw_kernel(:0)?$/],
   outside: { ...conv('conv1', 'features/init_block/conv', 'features/init_block/bn'), output: 'fc' },
   unit: /^features\/stage(?<stage>\d+)\/unit(?<unit>\d+)\/(?<layer>\w+)$/,
   split: /\/convgroup(\d+)$/,
+  order: 'tensorflow',
+};
+
+/**
+ * The Keras part, with the same weights. On TensorFlow its average pools reflect at the border; on MXNet, which wrote the
+ * published files and numbers their tensors, they pad as those do that the weights were trained with.
+ */
+const kerascv: NamedLayout = {
+  ...tensorflowcv,
+  name: 'kerascv',
+  about: 'osmr/imgclsmob, kerascv (Keras)',
+  signs: [/^features\/init_block\/conv\//, /\/dw_conv2\/depthwise_kernel\d*(:0)?$/],
   leaf: /^(.+)\/(kernel|depthwise_kernel|bias|gamma|beta|moving_mean|moving_variance)\d*(?::0)?$/,
   order: 'keras',
   variant: { ...pytorchcv.variant, avgPoolPadding: { begin: 1, end: 1, reflect: true } },
@@ -345,6 +354,7 @@ const layouts = [
   cifar,
   tensorpack,
   scheckmedia,
+  tensorflowcv,
   kerascv,
   tropComplique,
   caffe2,

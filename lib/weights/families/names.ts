@@ -49,6 +49,7 @@ const leaves: Readonly<Record<string, string>> = {
   w: 'weight',
   kernel: 'weight',
   depthwise_kernel: 'weight',
+  dw_kernel: 'weight',
   gamma: 'weight',
   bias: 'bias',
   b: 'bias',

@@ -86,6 +86,13 @@ const fixtures: Record<string, Fixture> = {
     logits: 'tropcomplique.logits.npy',
     wrong: [],
   },
+  'tensorflowcv, NumPy': {
+    family: 'tensorflowcv',
+    weights: () => path.join(folder, 'tensorflowcv.npz'),
+    input: 'input.npy',
+    logits: 'tensorflowcv.logits.npy',
+    wrong: [...common, { avgPoolPadding: { begin: 1, end: 1, reflect: true } }, { avgPoolCountPadding: false }],
+  },
   'TropComplique, TensorFlow.js with halves in shards': {
     family: 'tropcomplique',
     weights: () => path.join(folder, 'tropcomplique/model.json'),

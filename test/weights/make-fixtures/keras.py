@@ -263,6 +263,11 @@ save_npy('keras/tropcomplique.logits.npy', logits.float().numpy())
 net, logits = kerascv(lambda x: F.avg_pool2d(x, 3, 2, 1), groups=2, widths=(16, 32, 64), stem=8)
 save_h5('keras/kerascv-mxnet.h5', lambda f: write_keras(f, in_mxnet_order(net.weights), backend='mxnet', end='1'))
 save_npy('keras/kerascv-mxnet.logits.npy', logits.float().numpy())
+# The project's own TensorFlow network, of variables under their names.
+net, logits = kerascv(lambda x: F.avg_pool2d(x, 3, 2, 1), groups=2, widths=(16, 32, 64), stem=8)
+variables = {name.replace('depthwise_kernel', 'dw_kernel') + ':0': value for name, value in net.weights.items()}
+np.savez_compressed(os.path.join(out_dir, 'keras/tensorflowcv.npz'), **variables)
+save_npy('keras/tensorflowcv.logits.npy', logits.float().numpy())
 
 # For the readers alone: element i of a tensor is i + its number.
 ramp = lambda number, shape, dtype='<f4': (np.arange(np.prod(shape, dtype=int)) + number).reshape(shape).astype(dtype)
