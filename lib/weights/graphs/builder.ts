@@ -172,7 +172,6 @@ export class GraphBuilder {
   affine(name: string, layer: number, factors: readonly number[], summands: readonly number[]): number {
     const known = this.layers[layer]!;
     const { channels } = this.shape(layer);
-    this.spend(name, 4 * channels);
     const tensor = (values: readonly number[]) => float32(name, values);
     if (known.op === 'conv') {
       return this.batchNorm(name, layer, usualEpsilon, {

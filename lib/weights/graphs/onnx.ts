@@ -269,6 +269,7 @@ function combined(
     const biased = bias && op.builder.addBias(op.name, layer, bias);
     if (biased !== undefined) return op.made(biased, order);
     const { values } = op.numbers(a ? 1 : 0);
+    op.builder.spend(op.name, 4 * channels);
     const own = Array.from({ length: channels }, (_, i) => operation(identity, values[values.length === 1 ? 0 : i]!));
     const others = own.map(() => 1 - identity);
     const [factors, summands] = identity === 1 ? [own, others] : [others, own];

@@ -314,6 +314,22 @@ describe('a graph', () => {
     assert.ok(process.memoryUsage().rss - before < 64e6);
   });
 
+  it('that scales many channels again and again is refused, in little time', async () => {
+    const channels = 300_000;
+    const weight = tensor('w', [1, channels], [1, 3], [1, 1], [1, 1], [2, 1], [9, new Uint8Array(12 * channels)]);
+    const scaled = Array.from({ length: 5000 }, (_, i) => node('Mul', ['c', 'f'], `copy ${i}`));
+    const model = onnx([
+      ...[node('Conv', ['x', 'w'], 'c'), ...scaled].map((own): Message[number] => [1, own]),
+      [5, weight],
+      [5, tensor('f', [1, 1], [2, 1], [9, float32([2])])],
+      [11, value('x')],
+      [12, value('copy 4999')],
+    ]);
+    const start = performance.now();
+    await assert.rejects(loadWeights(model), failure('ERR_WEIGHTS_TENSOR', 'more than 1000000 numbers'));
+    assert.ok(performance.now() - start < 1000);
+  });
+
   it('without an image, or without an output of it, is refused', async () => {
     await assert.rejects(loadWeights(onnx([[12, value('a')]])), failure('ERR_WEIGHTS_TENSOR', 'no input'));
     await assert.rejects(
