@@ -28,7 +28,8 @@ const converted: Record<'F16' | 'BF16', (bits: Uint16Array) => Float32Array> = {
 /** What the last bit of the fraction is worth, by exponent; denormals have that of exponent 1. */
 const lastBit = Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(exponent, 1) - 25));
 
-function half(bits: number): number {
+/** The value of a half with these bits. */
+export function half(bits: number): number {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 0x3ff;
   const sign = bits & 0x8000 ? -1 : 1;

@@ -1,6 +1,6 @@
 import { ShuffleNetError } from '../../errors';
 import type { Preprocess } from '../../image/preprocess';
-import type { ImportedGraph } from '../graphs/builder';
+import type { Affine, ImportedGraph } from '../graphs/builder';
 import { importCaffe } from '../graphs/caffe';
 import { matchNetwork } from '../graphs/match';
 import { importOnnx } from '../graphs/onnx';
@@ -19,9 +19,9 @@ export const onnx: Family = {
     // This package's own, which may hold what only its table describes.
     if (network) return { network, tensors: floats(file), unplaced: new Map() };
     const zoo = file.tensors.has('gpu_0/gconv1_0_w_0');
-    const read = readGraph(file, name, importOnnx);
-    const preprocess = zoo ? bgr : preprocessOf(read.network.variant ?? {});
-    return { ...read, preprocess: croppedTo(file, preprocess ?? defaultPreprocess) };
+    const { image, ...read } = readGraph(file, name, importOnnx);
+    const preprocess = (zoo ? bgr : preprocessOf(read.network.variant ?? {})) ?? defaultPreprocess;
+    return { ...read, preprocess: croppedTo(file, normalisedBy(image, preprocess)) };
   },
 };
 
@@ -37,7 +37,7 @@ function readGraph(
   file: StoredFile,
   name: string,
   importGraph: (file: StoredFile & { graph: StoredGraph }, name: string) => ImportedGraph,
-): Recognised {
+): Recognised & { image: Affine } {
   const { graph, format } = file;
   if (!graph) throw new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${name}: a file of format ${format} holds no graph`);
   return { ...matchNetwork(importGraph({ ...file, graph }, name), name), unplaced: new Map() };
@@ -50,6 +50,18 @@ function floats(file: StoredFile): Map<string, PlacedTensor> {
     if (tensor.dtype !== 'I64') placed.set(from, { from, shape: tensor.shape, parts: [tensor] });
   }
   return placed;
+}
+
+/** What the graph itself makes of the image is done before, of values from 0 to 255 or, where that suits, from 0 to 1. */
+function normalisedBy({ factors, summands }: Affine, preprocess: Preprocess): Preprocess {
+  if (factors.every((factor) => factor === 1) && summands.every((summand) => summand === 0)) return preprocess;
+  const triple = (of: (factor: number, summand: number) => number): [number, number, number] => {
+    const at = (i: number) => Number(of(factors[i]!, summands[i]!).toPrecision(6));
+    return [at(0), at(1), at(2)];
+  };
+  const mean = triple((factor, summand) => (summand === 0 ? 0 : -summand / factor));
+  const bytes = mean.some((value) => value > 1) || factors.some((factor) => factor < 0.1);
+  return { ...preprocess, scale: bytes ? 1 : 1 / 255, mean, std: triple((factor) => 1 / factor) };
 }
 
 /** An export says nothing of its images but their size. */

@@ -10,6 +10,14 @@ import { numbersOf } from './numbers';
 export interface ImportedGraph extends Graph {
   /** By the names that the layers have for them. */
   tensors: ReadonlyMap<string, PlacedTensor>;
+  /** Input layers that are the image, by what the graph itself has made of it. */
+  images: ReadonlyMap<number, Affine>;
+}
+
+/** x * factor + summand, by channels. */
+export interface Affine {
+  factors: readonly number[];
+  summands: readonly number[];
 }
 
 /** A square window's sides and their padding, in cells. */
@@ -47,6 +55,7 @@ export class GraphBuilder {
   private readonly pooled = new Set<number>();
   /** Global pools that windows as large as the plane make, with these windows. */
   private readonly windows = new Map<number, Layer>();
+  private readonly images = new Map<number, Affine>();
   /** By the input layers that stand for them. */
   private readonly parts = new Map<number, Part>();
 
@@ -71,7 +80,10 @@ export class GraphBuilder {
   }
 
   input(channels: number, height: number, width: number): number {
-    return this.push({ name: 'input', op: 'input', channels }, { channels, height, width });
+    const image = this.push({ name: 'input', op: 'input', channels }, { channels, height, width });
+    const same = Array<number>(channels).fill(1);
+    this.images.set(image, { factors: same, summands: same.map(() => 0) });
+    return image;
   }
 
   conv(
@@ -168,11 +180,22 @@ export class GraphBuilder {
     return this.push({ name, op: 'relu', input }, this.shape(input));
   }
 
-  /** y = x * factor + summand by channels, where only a batch norm or what precedes one can be: it becomes part of that. */
-  affine(name: string, layer: number, factors: readonly number[], summands: readonly number[]): number {
+  /** Of the image, of a convolution, which then has a batch norm, or of a batch norm, whose part it becomes. */
+  affine(name: string, layer: number, own: Affine): number {
     const known = this.layers[layer]!;
     const { channels } = this.shape(layer);
+    const { factors, summands } = own;
     const tensor = (values: readonly number[]) => float32(name, values);
+    const image = this.images.get(layer);
+    if (image) {
+      const made = this.push({ ...known }, this.shape(layer));
+      const both = chained(image, own);
+      if (!both.factors.every((factor) => factor > 0 && factor < Infinity) || !both.summands.every(Number.isFinite)) {
+        throw this.fail(name, 'scales the image by what is not positive, or shifts it by what is not finite');
+      }
+      this.images.set(made, both);
+      return made;
+    }
     if (known.op === 'conv') {
       return this.batchNorm(name, layer, usualEpsilon, {
         gamma: tensor(factors),
@@ -182,8 +205,7 @@ export class GraphBuilder {
       });
     }
     if (known.op !== 'batchNorm') {
-      const image = known.op === 'input' ? ': feed the network images that are normalised already' : '';
-      throw this.fail(name, `scales or shifts ${known.name}, expected a convolution or batch norm${image}`);
+      throw this.fail(name, `scales or shifts ${known.name}, expected the image, a convolution or a batch norm`);
     }
     const valuesOf = (own: string | undefined, absent: number) => {
       if (own === undefined) return factors.map(() => absent);
@@ -191,10 +213,9 @@ export class GraphBuilder {
       if (values) return values;
       throw this.fail(name, `scales or shifts ${known.name}, whose tensors are of no usual kind`);
     };
-    const gamma = valuesOf(known.gamma, 1).map((value, i) => value * factors[i]!);
-    const beta = valuesOf(known.beta, 0).map((value, i) => value * factors[i]! + summands[i]!);
+    const both = chained({ factors: valuesOf(known.gamma, 1), summands: valuesOf(known.beta, 0) }, own);
     const keep = (values: readonly number[]) => this.perChannel(name, tensor(values), channels);
-    return this.push({ ...known, gamma: keep(gamma), beta: keep(beta) }, this.shape(layer));
+    return this.push({ ...known, gamma: keep(both.factors), beta: keep(both.summands) }, this.shape(layer));
   }
 
   sigmoid(name: string, input: number): number {
@@ -346,7 +367,7 @@ export class GraphBuilder {
   }
 
   finish(output: number): ImportedGraph {
-    return { layers: this.layers, output, tensors: this.tensors };
+    return { layers: this.layers, output, tensors: this.tensors, images: this.images };
   }
 
   private plane(name: string, input: number, { kernel, stride, padding }: Placing): { height: number; width: number } {
@@ -392,6 +413,14 @@ function simplePadding({ kernel, stride, padding }: Placing): Padding {
 
 function words({ channels, height, width }: Shape): string {
   return `${channels} planes of ${height}x${width}`;
+}
+
+/** The one, then the other. */
+function chained(first: Affine, { factors, summands }: Affine): Affine {
+  return {
+    factors: first.factors.map((value, i) => value * factors[i]!),
+    summands: first.summands.map((value, i) => value * factors[i]! + summands[i]!),
+  };
 }
 
 function float32(from: string, values: readonly number[]): PlacedTensor {

@@ -7,7 +7,7 @@ import { layerChannels } from '../../network/shapes';
 import { resolveNetwork, stageUnits } from '../../network/table';
 import type { PlacedTensor } from '../families/family';
 import { inferNetwork, presentParameters } from '../families/infer';
-import type { ImportedGraph } from './builder';
+import type { Affine, ImportedGraph } from './builder';
 
 /** With all that a unit can have, twelve layers, a network has some two hundred. */
 const maxLayers = 500;
@@ -22,12 +22,15 @@ type Conv = Extract<Layer, { op: 'conv' }>;
 export function matchNetwork(
   graph: ImportedGraph,
   file: string,
-): { network: NetworkOptions; tensors: Map<string, PlacedTensor> } {
+): { network: NetworkOptions; tensors: Map<string, PlacedTensor>; image: Affine } {
   const refuse = (detail: string, options?: { cause: unknown }) =>
     new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${file}: the graph is not ShuffleNet V1's: ${detail}`, options);
   const walk = new Walk(graph);
   const { convs, fc, excitations } = walk;
-  if (walk.torn) throw refuse(`${walk.torn.name} takes some of the channels, which no convolution and join follow`);
+  const torn = walk.inputs.find((index) => !graph.images.has(index));
+  if (torn !== undefined) {
+    throw refuse(`${graph.layers[torn]!.name} takes some of the channels, which no convolution and join follow`);
+  }
   const counts = stageUnits.map((count) => (convs.length === 25 ? count / 2 : count));
   if ((convs.length !== 49 && convs.length !== 25) || !fc) {
     const classifier = fc ? '' : ', and no classifier behind a global pool';
@@ -64,7 +67,7 @@ export function matchNetwork(
   if (typeof difference === 'string') throw refuse(difference);
   const tensors = new Map<string, PlacedTensor>();
   for (const [canonical, own] of difference) tensors.set(canonical, graph.tensors.get(own)!);
-  return { network, tensors };
+  return { network, tensors, image: graph.images.get(walk.inputs[0]!)! };
 }
 
 /** What leads to a graph's output, and what follows what. */
@@ -73,8 +76,8 @@ class Walk {
   readonly fc: Extract<Layer, { op: 'fullyConnected' }> | undefined;
   /** Fully connected layers before it. */
   readonly excitations: number[] = [];
-  /** A part of a layer's channels that is still one. */
-  readonly torn: Layer | undefined;
+  /** Input layers: the image, and parts of others' channels that are still ones. */
+  readonly inputs: number[] = [];
   /** Layers that lead to the output. */
   readonly size: number;
   private readonly live: boolean[];
@@ -92,9 +95,9 @@ class Walk {
     graph.layers.forEach((layer, index) => {
       if (!this.live[index]) return;
       if (layer.op === 'conv') this.convs.push(index);
+      if (layer.op === 'input') this.inputs.push(index);
       if (layer.op === 'fullyConnected' && index !== graph.output) this.excitations.push(index);
     });
-    this.torn = graph.layers.find((layer, index) => index > 0 && this.live[index] && layer.op === 'input');
     this.size = this.live.filter(Boolean).length;
     const last = graph.layers[graph.output]!;
     this.fc = last.op === 'fullyConnected' ? last : undefined;

@@ -1,4 +1,5 @@
 import type { PlacedTensor } from '../families/family';
+import { half } from '../values';
 
 /** A small tensor of known values, row-major: what exporters compute shapes with. */
 export interface Numbers {
@@ -24,11 +25,12 @@ export function numbersOf({ shape, parts: [tensor], axes }: PlacedTensor): Numbe
     kind: 'numbers',
     shape: [...shape],
     values: Array.from({ length: count }, (_, i) => read(view, i * size)),
-    float: dtype === 'F32' || dtype === 'F64',
+    float: dtype.startsWith('F'),
   };
 }
 
 const readers: Partial<Record<string, (view: DataView, at: number) => number>> = {
+  F16: (view, at) => half(view.getUint16(at, true)),
   F32: (view, at) => view.getFloat32(at, true),
   F64: (view, at) => view.getFloat64(at, true),
   I32: (view, at) => view.getInt32(at, true),

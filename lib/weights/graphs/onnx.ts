@@ -272,8 +272,8 @@ function combined(
     op.builder.spend(op.name, 4 * channels);
     const own = Array.from({ length: channels }, (_, i) => operation(identity, values[values.length === 1 ? 0 : i]!));
     const others = own.map(() => 1 - identity);
-    const [factors, summands] = identity === 1 ? [own, others] : [others, own];
-    return op.made(op.builder.affine(op.name, layer, factors, summands), order);
+    const affine = identity === 1 ? { factors: own, summands: others } : { factors: others, summands: own };
+    return op.made(op.builder.affine(op.name, layer, affine), order);
   };
 }
 

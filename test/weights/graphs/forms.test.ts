@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ShuffleNet } from '../../../lib';
 import { loadWeights } from '../../../lib/weights/load';
+import { encodeValues } from '../../../lib/weights/values';
 import { difference } from '../../model/files';
 import { Peer } from '../../onnx/runtime';
 import { failure } from '../files';
@@ -175,6 +176,25 @@ describe('a batch norm', () => {
       }),
     ));
 
+  it('may be a product and a sum of halves', async () => {
+    const model = await Model.read(bytesOf(zoo));
+    const halves = (values: number[]) =>
+      model.tensor({
+        dtype: 'F16',
+        shape: byChannels(values),
+        bytes: encodeValues(Float32Array.from(values), 'F16', ''),
+      });
+    replaceNorms(model, (x, { mean, deviation, gamma, beta }) => {
+      const factors = gamma.map((value, i) => value / deviation[i]!);
+      const summands = beta.map((value, i) => value - mean[i]! * factors[i]!);
+      const scaled = model.node('Mul', [x, halves(factors)]);
+      return [scaled, model.node('Add', [scaled.name, halves(summands)])];
+    });
+    await using own = await ShuffleNet.load(model.write(13));
+    const distance = difference((await own.run(image(zoo))).data, logitsOf(zoo));
+    assert.ok(distance < 0.05 && distance > 5e-5, `${distance}`);
+  });
+
   it('may have a Scale of its own behind it, as Caffe has', () =>
     same(zoo, 13, (model) => {
       for (const norm of model.nodes.filter(({ type }) => type === 'BatchNormalization')) {
@@ -198,6 +218,60 @@ describe('a batch norm', () => {
   });
 });
 
+describe('an image that the graph itself normalises', () => {
+  const mean = [123.68, 116.78, 103.94] as const;
+  const std = [58.4, 57.1, 57.4] as const;
+
+  /** The zoo's network with these operators before it. */
+  async function normalising(before: (model: Model, x: string) => Node[]): Promise<Model> {
+    const model = await Model.read(bytesOf(zoo));
+    const conv = model.nodes.find(({ type }) => type === 'Conv')!;
+    const nodes = before(model, conv.inputs[0]!);
+    conv.inputs[0] = nodes.at(-1)!.name;
+    model.nodes.unshift(...nodes);
+    return model;
+  }
+
+  for (const [range, scale] of [
+    [255, 1],
+    [1, 1 / 255],
+  ] as const) {
+    it(`from 0 to ${range}: that is its preprocessing, and run() takes images after it`, async () => {
+      const of = (values: readonly number[]) => values.map((value) => (value * range) / 255);
+      const model = await normalising((own, x) => {
+        const centred = own.node('Sub', [x, own.floats(of(mean), [3, 1, 1])]);
+        return [centred, own.node('Div', [centred.name, own.floats(of(std), [1, 3, 1, 1])])];
+      });
+      const { data, shape } = image(zoo);
+      const plane = data.length / 3;
+      const raw = data.map((value, i) => {
+        const channel = Math.floor(i / plane);
+        return ((value * std[channel]! + mean[channel]!) * range) / 255;
+      });
+      const peer = await Peer.load(model.write(13));
+      const { data: theirs } = await peer.run({ data: raw, shape }, model.logits);
+      await peer.close();
+      await using own = await ShuffleNet.load(model.write(13));
+      const { data: ours } = await own.run(image(zoo));
+      for (const logits of [theirs, ours]) assert.ok(difference(logits, logitsOf(zoo)) <= 5e-5);
+      assert.equal(own.preprocess.scale, scale);
+      for (const [found, expected] of [
+        [own.preprocess.mean, of(mean)],
+        [own.preprocess.std, of(std)],
+      ] as const) {
+        assert.ok(difference(Float32Array.from(found), Float32Array.from(expected)) < 1e-3 * Math.max(...expected));
+      }
+    });
+  }
+
+  it('to what no preprocessing can be is refused, naming the operator', async () => {
+    for (const factor of [0, -1, NaN, 1e-50]) {
+      const model = await normalising((own, x) => [own.node('Mul', [x, own.floats([factor], [])])]);
+      await assert.rejects(loadWeights(model.write(13)), failure('ERR_WEIGHTS_TENSOR', '(Mul)', 'not positive'));
+    }
+  });
+});
+
 describe('what changes nothing of the logits', () => {
   it('may be between: dropout, pads of nothing, identities, casts', () =>
     same(zoo, 13, (model) => {
@@ -209,13 +283,4 @@ describe('what changes nothing of the logits', () => {
       model.nodes.splice(model.nodes.indexOf(gemm), 0, dropped, cast, again);
       gemm.inputs[0] = again.name;
     }));
-
-  it('is not an image that the graph itself normalises: that is refused, saying so', async () => {
-    const model = await Model.read(bytesOf(zoo));
-    const conv = model.nodes.find(({ type }) => type === 'Conv')!;
-    const scaled = model.node('Mul', [conv.inputs[0]!, model.floats([1 / 255], [])]);
-    model.nodes.unshift(scaled);
-    conv.inputs[0] = scaled.name;
-    await assert.rejects(loadWeights(model.write(13)), failure('ERR_WEIGHTS_TENSOR', '(Mul)', 'normalised already'));
-  });
 });
