@@ -218,35 +218,59 @@ describe("this package's own exports", () => {
   }
 });
 
-it("pools are told in Keras' imgclsmob: all padded by mirroring, averages of stride 1 of which every second stays", async () => {
-  const variant: Partial<Variant> = { avgPoolPadding: { begin: 1, end: 1, reflect: true } };
-  const { network, tensors } = foldBatchNorm(await loadWeights(randomWeights({ scale: 0.25, classes: 7, variant }, 1)));
-  const graph = onnxGraph(buildGraph(network), tensors);
-  const input = noise(1, 3, 65, 64);
-  const run = async () => {
-    await using model = await ShuffleNet.load(encodeModel({ graph, version: '1', metadata: {} }));
-    assert.deepEqual(model.network.variant.avgPoolPadding, variant.avgPoolPadding);
-    return digest((await model.run(input)).data);
-  };
-  const expected = await run();
-  graph.nodes = graph.nodes.flatMap((node): OnnxNode[] => {
-    const { name, output, inputs, attributes } = node;
-    const part = `${name}.part`;
-    if (node.op === 'MaxPool') {
-      const pad = { ...node, op: 'Pad', inputs: [...inputs, `stage2.0.avgpool.pads`], output: part };
-      return [
-        { ...pad, attributes: { mode: 'reflect' } },
-        { ...node, inputs: [part], attributes: { ...attributes, pads: [0, 0, 0, 0] } },
-      ];
-    }
-    if (node.op !== 'AveragePool') return [node];
-    const single = { kernel_shape: [1, 1], strides: [2, 2] };
+describe('pools that reflect', () => {
+  const avgPoolPadding = { begin: 1, end: 1, reflect: true };
+  /** A file of them, its nodes as `change` makes them. The cells of all paddings are those of the first pool. */
+  async function reflecting(change: (node: OnnxNode) => OnnxNode[]): Promise<Uint8Array> {
+    const options = { scale: 0.25, classes: 7, variant: { avgPoolPadding } };
+    const { network, tensors } = foldBatchNorm(await loadWeights(randomWeights(options, 1)));
+    const graph = onnxGraph(buildGraph(network), tensors);
+    return encodeModel({ graph: { ...graph, nodes: graph.nodes.flatMap(change) }, version: '1', metadata: {} });
+  }
+  const padded = (node: OnnxNode, attributes: OnnxNode['attributes']): OnnxNode[] => {
+    const [input, ...constants] = node.inputs;
+    const output = `${node.name}.mirrored`;
+    const pads = 'stage2.0.avgpool.pads';
     return [
-      { ...node, output: part, attributes: { ...attributes, strides: [1, 1] } },
-      { ...node, name: part, inputs: [part], output, attributes: single },
+      { op: 'Pad', name: output, inputs: [input!, pads], output, attributes: { mode: 'reflect' } },
+      { ...node, inputs: [output, ...constants], attributes: { ...node.attributes, ...attributes } },
     ];
+  };
+
+  it("are told as Keras' imgclsmob has them: maxima too, and every second average of stride 1", async () => {
+    const logits = async (file: Uint8Array) => {
+      await using model = await ShuffleNet.load(file);
+      assert.deepEqual(model.network.variant.avgPoolPadding, avgPoolPadding);
+      return digest((await model.run(noise(1, 3, 65, 64))).data);
+    };
+    const keras = await reflecting((node) => {
+      if (node.op === 'MaxPool') return padded(node, { pads: [0, 0, 0, 0] });
+      if (node.op !== 'AveragePool') return [node];
+      const output = `${node.name}.all`;
+      return [
+        { ...node, output, attributes: { ...node.attributes, strides: [1, 1] } },
+        { ...node, name: output, inputs: [output], attributes: { kernel_shape: [1, 1], strides: [2, 2] } },
+      ];
+    });
+    assert.equal(await logits(keras), await logits(await reflecting((node) => [node])));
   });
-  assert.equal(await run(), expected);
+
+  const changed = (node: OnnxNode, attributes: OnnxNode['attributes']): OnnxNode[] => [
+    { ...node, attributes: { ...node.attributes, ...attributes } },
+  ];
+  const refused: [string, string, (node: OnnxNode) => OnnxNode[], string][] = [
+    ['before a convolution', 'conv1', (node) => padded(node, { pads: [0, 0, 0, 0] }), 'stemPadding'],
+    ['by half a window', 'maxpool', (node) => padded(node, { kernel_shape: [2, 2], pads: [0, 0, 0, 0] }), 'reflect'],
+    ['twice', 'stage3.0.avgpool', (node) => padded(node, {}), 'no padding before it'],
+    ['with zeros around', 'stage3.0.avgpool', (node) => changed(node, { pads: [1, 1, 1, 1] }), 'mirrored'],
+    ['rounding up', 'stage3.0.avgpool', (node) => changed(node, { ceil_mode: 1 }), 'mirrored'],
+  ];
+  for (const [name, at, change, words] of refused) {
+    it(`are refused ${name}`, async () => {
+      const file = await reflecting((node) => (node.name === at ? change(node) : [node]));
+      await assert.rejects(loadWeights(file), failure('ERR_WEIGHTS_TENSOR', words));
+    });
+  }
 });
 
 function ceil(padding: number) {
