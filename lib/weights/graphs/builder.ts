@@ -307,11 +307,12 @@ export class GraphBuilder {
     return this.push({ name, op: 'add', inputs: a < b ? [a, b] : [b, a] }, x);
   }
 
-  /** Two values; or all parts of one, or what convolutions make of them: its groups. */
+  /** Two values; or all parts of one, or what convolutions make of them: its groups, of which there may be one. */
   concat(name: string, inputs: readonly number[]): number {
     const whole = this.ofParts(name, inputs);
     if (whole !== undefined) return whole;
     const [a, b, ...more] = inputs;
+    if (a !== undefined && b === undefined) return a;
     if (a === undefined || b === undefined || more.length > 0) {
       throw this.fail(name, `joins ${inputs.length} values, expected two, or groups of channels`);
     }
@@ -423,7 +424,8 @@ function chained(first: Affine, { factors, summands }: Affine): Affine {
   };
 }
 
-function float32(from: string, values: readonly number[]): PlacedTensor {
+/** A tensor that is in no file. */
+export function float32(from: string, values: readonly number[]): PlacedTensor {
   const shape = [values.length];
   return { from, shape, parts: [{ dtype: 'F32', shape, bytes: new Uint8Array(Float32Array.from(values).buffer) }] };
 }

@@ -7,7 +7,7 @@ import { layerChannels } from '../../network/shapes';
 import { resolveNetwork, stageUnits } from '../../network/table';
 import type { PlacedTensor } from '../families/family';
 import { inferNetwork, presentParameters } from '../families/infer';
-import type { Affine, ImportedGraph } from './builder';
+import { float32, type Affine, type ImportedGraph } from './builder';
 
 /** With all that a unit can have, twelve layers, a network has some two hundred. */
 const maxLayers = 500;
@@ -39,6 +39,8 @@ export function matchNetwork(
     );
   }
   if (walk.size > maxLayers) throw refuse(`${walk.size} layers, expected at most ${maxLayers}`);
+  const normed = walk.withNorms(graph);
+  if (normed) return matchNetwork(normed, file);
   const units = counts.flatMap((count, stage) =>
     Array.from({ length: count }, (_, unit) => `stage${stage + 2}.${unit}`),
   );
@@ -121,6 +123,46 @@ class Walk {
     if (norm?.op !== 'batchNorm') return;
     place(`${name}.bn.weight`, norm.gamma);
     place(`${name}.bn.running_mean`, norm.mean);
+  }
+
+  /**
+   * Where only some of the units' convolutions have a batch norm, the same with one behind each that has it as a bias:
+   * exporters fold those that follow a convolution, not those behind groups that were joined. undefined for others.
+   */
+  withNorms(graph: ImportedGraph): ImportedGraph | undefined {
+    const norm = this.first('batchNorm');
+    const bare = this.convs.slice(1).filter((index) => this.after(index, 'batchNorm') === undefined);
+    if (!norm || bare.length === 0) return undefined;
+    const tensors = new Map(graph.tensors);
+    const filled = (channels: number, value: number): string => {
+      const name = `${channels} times ${value}`;
+      if (!tensors.has(name)) tensors.set(name, float32('a folded batch norm', Array<number>(channels).fill(value)));
+      return name;
+    };
+    const layers: Layer[] = [];
+    const places: number[] = [];
+    graph.layers.forEach((layer, index) => {
+      const moved = movedInputs(layer, places);
+      if (moved.op === 'conv' && bare.includes(index)) {
+        const { bias, ...conv } = moved;
+        const channels = conv.outChannels;
+        layers.push(conv, {
+          name: layer.name,
+          op: 'batchNorm',
+          input: layers.length,
+          epsilon: norm.epsilon,
+          ...(norm.gamma !== undefined && { gamma: filled(channels, 1) }),
+          beta: bias ?? filled(channels, 0),
+          mean: filled(channels, 0),
+          variance: filled(channels, 1 - norm.epsilon),
+        });
+      } else {
+        layers.push(moved);
+      }
+      places.push(layers.length - 1);
+    });
+    const images = new Map([...graph.images].map(([index, image]) => [places[index]!, image]));
+    return { layers, output: places[graph.output]!, tensors, images };
   }
 
   /** What the layers say that needs no knowledge of widths. */
@@ -226,6 +268,13 @@ class Walk {
       concatRelu: onBranch ? 'branch' : behind ? 'afterConcat' : 'none',
     };
   }
+}
+
+function movedInputs(layer: Layer, places: readonly number[]): Layer {
+  if (layer.op === 'input') return layer;
+  if (!('inputs' in layer)) return { ...layer, input: places[layer.input]! };
+  const [a, b] = layer.inputs;
+  return { ...layer, inputs: [places[a]!, places[b]!] };
 }
 
 function inputsOf(layer: Layer): readonly number[] {

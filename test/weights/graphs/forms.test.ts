@@ -208,6 +208,28 @@ describe('a batch norm', () => {
       }
     }));
 
+  it('may be folded into its convolution where that is no joined one', () =>
+    same(zoo, 13, (model) => {
+      const split = (x: string, sizes: number[]) => {
+        const names = sizes.map(() => model.name());
+        return { nodes: [model.node('Split', [x], { axis: 1, split: sizes }, names)], names };
+      };
+      splitConvs(model, split);
+      for (const norm of model.nodes.filter(({ type }) => type === 'BatchNormalization')) {
+        const conv = model.maker(norm.inputs[0]!)!;
+        if (conv.type !== 'Conv') continue;
+        const [gamma, beta, mean, variance] = norm.inputs.slice(1).map((name) => numbers(model.known(name)!));
+        const factors = gamma!.map((value, i) => value / Math.sqrt(variance![i]! + 1e-5));
+        const weight = model.known(conv.inputs[1]!)!;
+        const each = numbers(weight).length / factors.length;
+        const scaled = numbers(weight).map((value, i) => value * factors[Math.floor(i / each)]!);
+        const biases = conv.inputs[2] ? numbers(model.known(conv.inputs[2])!) : mean!.map(() => 0);
+        const bias = biases.map((value, i) => (value - mean![i]!) * factors[i]! + beta![i]!);
+        conv.inputs = [conv.inputs[0]!, model.floats(scaled, weight.shape), model.floats(bias)];
+        model.replace(norm, [model.node('Identity', [conv.outputs[0]!])]);
+      }
+    }));
+
   it('of one image at a time, as while training, is refused', async () => {
     const model = await Model.read(bytesOf(zoo));
     for (const node of model.nodes) if (node.type === 'BatchNormalization') node.attributes.set('training_mode', 1);
@@ -273,7 +295,7 @@ describe('an image that the graph itself normalises', () => {
 });
 
 describe('what changes nothing of the logits', () => {
-  it('may be between: dropout, pads of nothing, identities, casts', () =>
+  it('may be between: dropout, identities, casts, splits and joins of one', () =>
     same(zoo, 13, (model) => {
       const gemm = model.nodes.find(({ type }) => type === 'Gemm')!;
       const x = gemm.inputs[0]!;
@@ -282,5 +304,10 @@ describe('what changes nothing of the logits', () => {
       const again = model.node('Identity', [cast.name]);
       model.nodes.splice(model.nodes.indexOf(gemm), 0, dropped, cast, again);
       gemm.inputs[0] = again.name;
+      const pool = model.nodes.find(({ type }) => type === 'MaxPool')!;
+      const split = model.node('Split', [pool.inputs[0]!], { axis: 1, split: [8] });
+      const joined = model.node('Concat', [split.name], { axis: 1 });
+      model.nodes.splice(model.nodes.indexOf(pool), 0, split, joined);
+      pool.inputs[0] = joined.name;
     }));
 });
