@@ -240,8 +240,8 @@ function turned(op: Operation, { axes, ...tensor }: PlacedTensor, order: readonl
 }
 
 /**
- * Of numbers; of two layers, where `layers` says what their order does not matter to; or of a layer and one constant for
- * each channel, `identity` being the number that changes nothing.
+ * Of numbers; of a layer and one constant for each channel, `identity` being the constant that changes nothing; or of two
+ * layers, by what `layers` names. Without that the order matters, and constants come second.
  */
 function combined(
   operation: (a: number, b: number) => number,
