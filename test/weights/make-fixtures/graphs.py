@@ -64,6 +64,19 @@ def export(name, kind, opset, folded, axes=None, side=SIDE):
     save(path.name, logits[0])
 
 
+def external(name):
+    """Its tensors in a file beside it."""
+    folder = FOLDER / 'external'
+    folder.mkdir(exist_ok=True)
+    # onnx would write behind what is there.
+    data = folder / f'{name}.onnx.data'
+    data.unlink(missing_ok=True)
+    model = onnx.load(FOLDER / f'{name}.onnx')
+    # As a text: with a Path, onnx 1.12 writes the data where it runs.
+    path = str(folder / f'{name}.onnx')
+    onnx.save(model, path, save_as_external_data=True, location=data.name, size_threshold=0)
+
+
 def modernise(name):
     """Operator set 21, newer than this PyTorch: means have their axes as an input."""
     model = onnx.load(FOLDER / f'{name}.onnx')
@@ -297,15 +310,8 @@ def main():
     export('jaxony', JaxonySoftmax, 11, folded=True)
     export('mmpretrain', families.Mmpretrain, 17, folded=True, axes={0: 'n', 2: 'h', 3: 'w'})
     export('chenhang98', families.Cifar, 16, folded=True, side=32)
-    (FOLDER / 'external').mkdir(exist_ok=True)
-    onnx.save(
-        onnx.load(FOLDER / 'chenhang98.onnx'),
-        FOLDER / 'external/chenhang98.onnx',
-        save_as_external_data=True,
-        location='chenhang98.onnx.data',
-        size_threshold=0,
-    )
     modernise('chenhang98')
+    external('chenhang98')
 
     export('excited', Excited, 12, folded=True)
 
