@@ -20,7 +20,7 @@ import { sizeInBits, type Source, type StoredFile } from '../../lib/weights/stor
 import { encode, type Message } from '../weights/graphs/fixtures';
 import { dict, pickle, tensor, text, torchPickles, torchZip } from '../weights/formats/pickles';
 import { makeBlock, makeEntry, makeTable, seal } from '../weights/formats/tables';
-import { makeZip } from '../weights/formats/zips';
+import { makeZip, sealZip } from '../weights/formats/zips';
 import { readByThread } from './hdf5-thread';
 import { root, round, seeded, within, type Outcome } from './measure';
 
@@ -43,6 +43,7 @@ const readers: Record<string, Reader> = {
   pytorch: {
     folder: 'readers',
     files: /\.(pt|pth\.tar)$/,
+    seal: sealZip,
     tokens: [
       '(', ')', '.', '0', '1', '2', 'I7\n', 'K\x02', 'N', 'Q', 'R', 'U\x01a', ']', 'a', 'b', 'e', 'h\x02', 'q\x02', 's', 't',
       'u', '}', '\x81', '\x85', '\x86', '\x87', '\x88', '\x8a\x01\xff', '\x8c\x05model', '\x8f', '\x90', '\x91', '\x92',
@@ -55,7 +56,7 @@ const readers: Record<string, Reader> = {
   caffe2: { folder: 'readers', files: /\.pb$/ },
   mindspore: { folder: 'readers', files: /\.ckpt$/ },
   tensorflow: { folder: 'readers', files: /\.index$/, seal },
-  npz: { folder: 'readers', files: /^arrays.*\.npz$/ },
+  npz: { folder: 'readers', files: /^arrays.*\.npz$/, seal: sealZip },
   tfjs: {
     folder: 'tfjs',
     files: /\.json$/,

@@ -4,6 +4,7 @@ import { ShuffleNetError } from '../../errors';
 import { quote } from '../json';
 import type { Source } from '../stored';
 import type { Allowance } from './allowance';
+import { crcInTurns } from './crc';
 
 /** A file of a zip file. */
 interface Entry {
@@ -13,6 +14,7 @@ interface Entry {
   method: number;
   /** Of what was put in. */
   size: number;
+  crc: number;
 }
 
 /** A ShuffleNet has 150 to 400 tensors, an optimiser twice as many. */
@@ -53,7 +55,7 @@ export class Zip {
       const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const zip: ZipFile = await fromBufferPromise(buffer, { strictFileNames: true });
       for await (const entry of zip.eachEntry()) {
-        const { fileName: name, compressionMethod: method, compressedSize, uncompressedSize: size } = entry;
+        const { fileName: name, compressionMethod: method, compressedSize, uncompressedSize: size, crc32: crc } = entry;
         if (entries.size === maxEntries) throw malformed(`a zip file of more than ${maxEntries} files`);
         if (name.length > maxNameLength)
           throw malformed(`the zip file's ${quote(name)} is longer than ${maxNameLength}`);
@@ -61,7 +63,7 @@ export class Zip {
         if (entry.generalPurposeBitFlag & encrypted) throw malformed(`the zip file's ${quote(name)} is encrypted`);
         const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
         const end = fileDataStart + compressedSize;
-        entries.set(name, { name, bytes: bytes.subarray(fileDataStart, end), method, size });
+        entries.set(name, { name, bytes: bytes.subarray(fileDataStart, end), method, size, crc });
         spans.push({ name, begin: entry.relativeOffsetOfLocalHeader, end });
       }
     } catch (cause) {
@@ -87,26 +89,43 @@ export class Zip {
     return this.entries.get(name)?.size;
   }
 
-  /** A view where the file is stored as it is; else inflated, once its size has been taken from `allowance`. */
+  /**
+   * A view where the file is stored as it is; else inflated, once its size has been taken from `allowance`. Checks the
+   * CRC, which PyTorch writes unless it is told not to (and itself does not look at).
+   */
   async read(name: string, allowance: Allowance): Promise<Uint8Array> {
-    const malformed = (detail: string, options?: { cause: unknown }) =>
-      new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${this.file}: ${detail}`, options);
     const entry = this.entries.get(name);
-    if (!entry) throw malformed(`the zip file has no ${quote(name)}`);
-    const { bytes, method, size } = entry;
+    if (!entry) throw this.malformed(`the zip file has no ${quote(name)}`);
+    const content = await this.inflated(entry, allowance);
+    const found = await crcInTurns('crc32', content);
+    if (found !== entry.crc) {
+      throw this.malformed(
+        `${quote(name)} has CRC ${found}, expected ${entry.crc}: is it damaged, or saved by PyTorch without CRCs?`,
+      );
+    }
+    return content;
+  }
+
+  private async inflated({ name, bytes, method, size }: Entry, allowance: Allowance): Promise<Uint8Array> {
     if (method === stored) return bytes;
     if (method !== deflated)
-      throw malformed(`${quote(name)} is compressed by method ${method}, expected stored or deflated`);
+      throw this.malformed(`${quote(name)} is compressed by method ${method}, expected stored or deflated`);
     if (size > bytes.length * largestRatio)
-      throw malformed(`${quote(name)}: ${bytes.length} bytes cannot inflate to ${size}`);
+      throw this.malformed(`${quote(name)}: ${bytes.length} bytes cannot inflate to ${size}`);
     allowance.take(size, `${quote(name)}, inflated,`);
     const inflated = await new Promise<Uint8Array>((resolve, reject) => {
       // In one piece, on a thread of libuv's; one byte more shows what is longer than it says.
       inflateRaw(bytes, { chunkSize: Math.max(64, size + 1), maxOutputLength: size + 1 }, (cause, result) =>
-        cause ? reject(malformed(`${quote(name)} cannot be inflated: ${cause.message}`, { cause })) : resolve(result),
+        cause
+          ? reject(this.malformed(`${quote(name)} cannot be inflated: ${cause.message}`, { cause }))
+          : resolve(result),
       );
     });
-    if (inflated.length !== size) throw malformed(`${quote(name)} inflates to another size than ${size} bytes`);
+    if (inflated.length !== size) throw this.malformed(`${quote(name)} inflates to another size than ${size} bytes`);
     return inflated;
+  }
+
+  private malformed(detail: string, options?: { cause: unknown }): ShuffleNetError {
+    return new ShuffleNetError('ERR_WEIGHTS_FORMAT', `${this.file}: ${detail}`, options);
   }
 }

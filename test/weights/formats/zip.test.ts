@@ -48,6 +48,19 @@ describe('a zip file', () => {
     await refusesMember({ compressedSize: 23 }, 'size mismatch for stored file');
   });
 
+  it('is refused when a file is not what its CRC is of, stored or deflated', async () => {
+    for (const deflate of [false, true]) {
+      await refusesMember({ deflate, crc: 0 }, '"a/data/0" has CRC ', 'expected 0: is it damaged');
+    }
+    const sound = torchZip(value);
+    const at = sound.indexOf(six);
+    for (let bit = 0; bit < 8 * six.length; bit++) {
+      const damaged = Buffer.from(sound);
+      damaged[at + (bit >> 3)]! ^= 1 << (bit & 7);
+      await refuses(damaged, '"a/data/0" has CRC ');
+    }
+  });
+
   it('is refused when a file is encrypted, or compressed by another method', async () => {
     await refusesMember({ flags: 1, compressedSize: 36 }, 'is encrypted');
     await refusesMember({ flags: 0x40 }, 'strong encryption is not supported');

@@ -1,4 +1,4 @@
-import { deflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 
 export interface ZipMember {
   name: string;
@@ -8,12 +8,13 @@ export interface ZipMember {
   method?: number;
   flags?: number;
   size?: number;
+  crc?: number;
   compressedSize?: number;
   /** Of the local header, instead of where it is. */
   offset?: number;
 }
 
-/** A zip file as its members say, sound or not. Checksums are 0, which nobody here looks at. */
+/** A zip file as its members say, sound or not. */
 export function makeZip(members: readonly ZipMember[]): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -22,6 +23,7 @@ export function makeZip(members: readonly ZipMember[]): Buffer {
     const { name, data, deflate = false, flags = 0 } = member;
     const content = deflate ? deflateRawSync(data) : data;
     const { method = deflate ? 8 : 0, size = data.length, compressedSize = content.length, offset = at } = member;
+    const { crc = crc32(data) } = member;
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(Buffer.byteLength(name), 26);
@@ -29,6 +31,7 @@ export function makeZip(members: readonly ZipMember[]): Buffer {
     entry.writeUInt32LE(0x02014b50, 0);
     entry.writeUInt16LE(flags, 8);
     entry.writeUInt16LE(method, 10);
+    entry.writeUInt32LE(crc, 16);
     entry.writeUInt32LE(compressedSize, 20);
     entry.writeUInt32LE(size, 24);
     entry.writeUInt16LE(Buffer.byteLength(name), 28);
@@ -45,4 +48,25 @@ export function makeZip(members: readonly ZipMember[]): Buffer {
   end.writeUInt32LE(entries.length, 12);
   end.writeUInt32LE(at, 16);
   return Buffer.concat([...parts, entries, end]);
+}
+
+/** The same zip file with right CRCs, of all its files that can be found: what is wrong with it beyond that is not hidden. */
+export function sealZip(zip: Uint8Array): Buffer {
+  const bytes = Buffer.from(zip);
+  const signature = Buffer.from('PK\x01\x02');
+  for (let at = bytes.indexOf(signature); at >= 0 && at + 46 <= bytes.length; at = bytes.indexOf(signature, at + 1)) {
+    const local = bytes.readUInt32LE(at + 42);
+    if (local + 30 > bytes.length) continue;
+    const begin = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
+    const content = bytes.subarray(begin, begin + bytes.readUInt32LE(at + 20));
+    try {
+      bytes.writeUInt32LE(
+        crc32(bytes.readUInt16LE(at + 10) === 0 ? content : inflateRawSync(content, { maxOutputLength: 2 ** 24 })),
+        at + 16,
+      );
+    } catch {
+      // What cannot be inflated is refused for that.
+    }
+  }
+  return bytes;
 }
