@@ -1,4 +1,5 @@
-import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { crc as crcOf } from '../../../lib/weights/formats/crc';
 
 export interface ZipMember {
   name: string;
@@ -23,7 +24,7 @@ export function makeZip(members: readonly ZipMember[]): Buffer {
     const { name, data, deflate = false, flags = 0 } = member;
     const content = deflate ? deflateRawSync(data) : data;
     const { method = deflate ? 8 : 0, size = data.length, compressedSize = content.length, offset = at } = member;
-    const { crc = crc32(data) } = member;
+    const { crc = crcOf('crc32', data) } = member;
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(Buffer.byteLength(name), 26);
@@ -60,10 +61,9 @@ export function sealZip(zip: Uint8Array): Buffer {
     const begin = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
     const content = bytes.subarray(begin, begin + bytes.readUInt32LE(at + 20));
     try {
-      bytes.writeUInt32LE(
-        crc32(bytes.readUInt16LE(at + 10) === 0 ? content : inflateRawSync(content, { maxOutputLength: 2 ** 24 })),
-        at + 16,
-      );
+      const deflated = bytes.readUInt16LE(at + 10) !== 0;
+      const data = deflated ? inflateRawSync(content, { maxOutputLength: 2 ** 24 }) : content;
+      bytes.writeUInt32LE(crcOf('crc32', data), at + 16);
     } catch {
       // What cannot be inflated is refused for that.
     }
