@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { ShuffleNetError } from '../../lib';
+import { patience } from '../../lib/weights/formats/hdf5';
 import { memoryLimit, openLibrary, readContent, reason } from '../../lib/weights/formats/hdf5-worker';
 import type { Source, StoredFile, StoredTensor } from '../../lib/weights/stored';
 import { root } from './measure';
@@ -18,8 +19,6 @@ type Answer = { spoilt: boolean } & (
 
 /** Bytes of the library's memory at which a thread is replaced: it loses some over every damaged file. */
 const mostHeap = 24 * 2 ** 20;
-/** As in hdf5.ts, which allows it to each dataset. */
-const patience = 600;
 
 let thread: Worker | undefined;
 
@@ -30,7 +29,7 @@ export async function readByThread({ bytes, file }: Source): Promise<StoredFile>
     await once(thread, 'message');
   }
   const worker = thread;
-  const signal = AbortSignal.timeout(patience);
+  const signal = AbortSignal.timeout(patience.reading);
   worker.postMessage(Uint8Array.from(bytes));
   const answer = await once(worker, 'message', { signal }).then(
     ([message]: Answer[]) => message!,

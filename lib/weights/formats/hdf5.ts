@@ -9,7 +9,7 @@ import type { Hdf5Message } from './hdf5-worker';
  * Milliseconds of silence after which the thread is ended. The library takes some 300 to load, and a dataset a few: what
  * takes that long has come into a loop, unless the machine is so busy that the process had no such time to compute.
  */
-const patience = { loading: 30_000, reading: 600 };
+export const patience = { loading: 30_000, reading: 600 };
 
 /**
  * Reads an HDF5 file: Keras' weights by the names that its `weight_names` have, all datasets of others by their paths.

@@ -50,7 +50,7 @@ describe('a zip file', () => {
 
   it('is refused when a file is not what its CRC is of, stored or deflated', async () => {
     for (const deflate of [false, true]) {
-      await refusesMember({ deflate, crc: 0 }, '"a/data/0" has CRC ', 'expected 0: is it damaged');
+      await refusesMember({ deflate, crc: 0 }, '"a/data/0" has CRC ', 'expected 0: copy or download it again');
     }
     const sound = torchZip(value);
     const at = sound.indexOf(six);
