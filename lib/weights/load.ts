@@ -123,6 +123,13 @@ async function readBytes(file: string, own: boolean): Promise<Uint8Array> {
     if (cause instanceof ShuffleNetError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code !== 'ENOENT') throw unreadable(`cannot be read: ${message}`, { cause });
+    const index = `${file}.index`;
+    const isPrefix = await stat(index).then(
+      () => true,
+      () => false,
+    );
+    if (isPrefix)
+      throw unreadable(`is the name of a TensorFlow checkpoint, pass its ${path.basename(index)}`, { cause });
     throw unreadable(own ? 'is missing, reinstall shufflenet-native' : 'does not exist, check the path', { cause });
   }
   if (bytes.length === 0) throw unreadable('is empty, copy or download it again');

@@ -277,6 +277,9 @@ test('files that cannot be read say what to do', async () => {
   await writeFile(empty, '');
   const absent = path.join(folder, 'absent.safetensors');
   await assert.rejects(loadWeights(absent), failure('ERR_FILE', absent, 'does not exist', 'check the path'));
+  await writeFile(path.join(folder, 'model.ckpt-1.index'), 'x');
+  const prefix = path.join(folder, 'model.ckpt-1');
+  await assert.rejects(loadWeights(prefix), failure('ERR_FILE', prefix, 'pass its model.ckpt-1.index'));
   await assert.rejects(loadWeights(folder), failure('ERR_FILE', folder, 'directory', 'pass the weights file'));
   await assert.rejects(loadWeights(empty), failure('ERR_FILE', empty, 'empty', 'again'));
   await assert.rejects(loadWeights(path.join(empty, 'x')), failure('ERR_FILE', path.join(empty, 'x')));
