@@ -65,10 +65,11 @@ export class GraphBuilder {
     return new ShuffleNetError('ERR_WEIGHTS_TENSOR', `${this.file}: ${operator}: ${words}`);
   }
 
-  /** Counts numbers that shapes and orders of channels are computed with: a few bytes of a file could ask for any time and memory. */
+  /** Counts numbers that are computed with: a few bytes of a file could ask for any time and memory. */
   spend(operator: string, numbers: number): void {
     this.numbersLeft -= numbers;
-    if (!(this.numbersLeft >= 0)) throw this.fail(operator, `computes shapes with more than ${maxNumbers} numbers`);
+    if (!(this.numbersLeft >= 0))
+      throw this.fail(operator, `computes shapes, orders or factors with more than ${maxNumbers} numbers`);
   }
 
   shape(layer: number): Shape {
