@@ -100,7 +100,8 @@ export class Zip {
     const found = await crcInTurns('crc32', content);
     if (found !== entry.crc) {
       throw this.malformed(
-        `${quote(name)} has CRC ${found}, expected ${entry.crc}: copy or download it again, or let PyTorch save it with set_crc32_options(True)`,
+        `${quote(name)} has CRC ${found}, expected ${entry.crc}: copy or download it again, or let PyTorch save it with ` +
+          'set_crc32_options(True)',
       );
     }
     return content;
